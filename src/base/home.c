@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/home.h"
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool home_is_root(void)
+{
+	return geteuid() == 0;
+}
+
+/*
+ * Environment variables steer only the person's own brig. A set-uid caller never gets here: brig is not set-uid.
+ */
+static const char *absolute_env(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && v[0] == '/' ? v : NULL;
+}
+
+static int user_home(char *out, size_t size, const char *xdg, const char *below, struct error *e)
+{
+	const char *base = absolute_env(xdg), *home = absolute_env("HOME");
+
+	if (base)
+		return snprintf(out, size, "%s/brig", base);
+	if (!home)
+		return error_set(e, ENOENT, "neither HOME nor %s names a folder", xdg);
+	return snprintf(out, size, "%s/%s/brig", home, below);
+}
+
+const char *home_data_path(struct error *e)
+{
+	static char path[PATH_MAX];
+	const char *own = absolute_env("BRIG_DATA");
+	int n;
+
+	if (path[0])
+		return path;
+	if (own)
+		n = snprintf(path, sizeof(path), "%s", own);
+	else if (home_is_root())
+		n = snprintf(path, sizeof(path), "/var/lib/brig");
+	else
+		n = user_home(path, sizeof(path), "XDG_DATA_HOME", ".local/share", e);
+	if (n < 0)
+		return NULL;
+	return path;
+}
+
+const char *home_run_path(struct error *e)
+{
+	static char path[PATH_MAX];
+	const char *own = absolute_env("BRIG_RUNTIME"), *xdg = absolute_env("XDG_RUNTIME_DIR"), *data;
+	struct stat st;
+
+	if (path[0])
+		return path;
+	if (own) {
+		snprintf(path, sizeof(path), "%s", own);
+	} else if (home_is_root()) {
+		snprintf(path, sizeof(path), "/run/brig");
+	} else if (xdg && stat(xdg, &st) == 0 && st.st_uid == geteuid() && S_ISDIR(st.st_mode)) {
+		/* After su or sudo the variable may name another person's folder: only our own counts. */
+		snprintf(path, sizeof(path), "%s/brig", xdg);
+	} else {
+		data = home_data_path(e);
+		if (!data)
+			return NULL;
+		if ((size_t)snprintf(path, sizeof(path), "%s/run", data) >= sizeof(path)) {
+			path[0] = 0;
+			error_set(e, ENAMETOOLONG, "%s: path too long", data);
+			return NULL;
+		}
+	}
+	return path;
+}
+
+const char *home_config_path(struct error *e)
+{
+	static char path[PATH_MAX];
+	const char *own = absolute_env("BRIG_CONFIG");
+	int n;
+
+	if (path[0])
+		return path;
+	if (own)
+		n = snprintf(path, sizeof(path), "%s", own);
+	else if (home_is_root())
+		n = snprintf(path, sizeof(path), "/etc/brig");
+	else
+		n = user_home(path, sizeof(path), "XDG_CONFIG_HOME", ".config", e);
+	return n < 0 ? NULL : path;
+}
+
+/* Makes missing parents (0700 as the XDG specification asks) and opens the folder, refusing one that is not ours. */
+static int open_own(const char *path, struct error *e)
+{
+	_cleanup_close_ int fd = -1;
+	char copy[PATH_MAX];
+	struct stat st;
+
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		snprintf(copy, sizeof(copy), "%s", path);
+		for (char *p = copy + 1;; p++) {
+			if (*p && *p != '/')
+				continue;
+			char saved = *p;
+			*p = 0;
+			if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+				return error_errno(e, errno, "cannot make %s", copy);
+			*p = saved;
+			if (!saved)
+				break;
+		}
+		fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	if (fd < 0)
+		return error_errno(e, errno, "cannot open %s", path);
+	if (fstat(fd, &st) < 0)
+		return error_errno(e, errno, "%s", path);
+	if (st.st_uid != geteuid() || (st.st_mode & 022)) {
+		error_set(e, EPERM, "%s belongs to uid %u with mode %04o: brig keeps its files only where nobody else "
+			  "can write", path, st.st_uid, st.st_mode & 07777);
+		error_hint(e, "chown %u %s && chmod go-w %s", geteuid(), path, path);
+		return -EPERM;
+	}
+	return steal_fd(&fd);
+}
+
+int home_data(struct error *e)
+{
+	static int fd = -1;
+	const char *path;
+
+	if (fd >= 0)
+		return fd;
+	path = home_data_path(e);
+	if (!path)
+		return e ? e->code : -ENOENT;
+	fd = open_own(path, e);
+	return fd;
+}
+
+int home_run(struct error *e)
+{
+	static int fd = -1;
+	const char *path;
+
+	if (fd >= 0)
+		return fd;
+	path = home_run_path(e);
+	if (!path)
+		return e ? e->code : -ENOENT;
+	fd = open_own(path, e);
+	return fd;
+}
+
+int home_data_dir(const char *name, struct error *e)
+{
+	int data = home_data(e), fd;
+
+	if (data < 0)
+		return data;
+	fd = openat(data, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdirat(data, name, 0700) < 0 && errno != EEXIST)
+			return error_errno(e, errno, "cannot make %s/%s", home_data_path(NULL), name);
+		fd = openat(data, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return fd < 0 ? error_errno(e, errno, "cannot open %s/%s", home_data_path(NULL), name) : fd;
+}

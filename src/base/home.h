@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where brig keeps its files.
+ *
+ *	            root                 an ordinary user
+ *	data        /var/lib/brig        $XDG_DATA_HOME/brig       (~/.local/share/brig)
+ *	runtime     /run/brig            $XDG_RUNTIME_DIR/brig     (else DATA/run)
+ *	config      /etc/brig            $XDG_CONFIG_HOME/brig     (~/.config/brig)
+ *
+ * BRIG_DATA, BRIG_RUNTIME and BRIG_CONFIG override each (for tests, and for an operator who keeps several). A folder
+ * that belongs to somebody else, that others may write, or that is a link is refused (CASES C13).
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* True when brig runs as root in the sense of having other people's files: effective uid 0. */
+bool home_is_root(void);
+
+/* Open O_PATH descriptors, made with mode 0700 where missing; kept open and shared: do not close. <0: errno. */
+int home_data(struct error *e);
+int home_run(struct error *e);
+
+/* The paths of the same, for messages and for programs that we start. Static storage; NULL with `e` filled. */
+const char *home_data_path(struct error *e);
+const char *home_run_path(struct error *e);
+const char *home_config_path(struct error *e);
+
+/* A folder below the data folder ("images", "containers", ...), made where missing. A descriptor to close, or <0. */
+int home_data_dir(const char *name, struct error *e);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Paths inside a tree that somebody else shapes. The kernel resolves them (openat2(2)); brig never checks a path
+ * string and then uses it (law 4).
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Opens `path` as a process chroot-ed to `rootfd` would: absolute links and ".." stay inside. No magic links
+ * (/proc/self/fd/N). `flags` as open(2), O_CLOEXEC is added; a missing last part with O_CREAT is made with `mode`.
+ * Returns the descriptor or a negative errno.
+ */
+int path_open_in(int rootfd, const char *path, int flags, mode_t mode);
+
+/* As above with RESOLVE_BENEATH and no symbolic links at all: any link or ".." upwards is an error. */
+int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode);
+
+/*
+ * Makes the folder `path` inside `rootfd` with all that lead to it, following links inside the root, and returns an
+ * O_PATH|O_DIRECTORY descriptor of it, or a negative errno (-ENOTDIR when a part is something else). The kernel's
+ * umask applies to `mode`; what was made is owned by the process's fsuid and fsgid.
+ */
+int path_mkdirs_in(int rootfd, const char *path, mode_t mode);
+
+/* Makes an empty file, if nothing is there, with the folders that lead to it; O_PATH descriptor or negative errno. */
+int path_mkfile_in(int rootfd, const char *path, mode_t mode);
+
+/*
+ * Empties and removes the tree `name` below `dirfd` without following links, without recursion (depth does not
+ * matter) and on one file system only. A name that does not exist is 0. Returns 0 or the first negative errno, having
+ * gone on with the rest.
+ */
+int path_remove_tree(int dirfd, const char *name);
+
+/* True when `name` is one harmless path part: not empty, ".", "..", no '/', at most 255 bytes. */
+bool path_is_part(const char *name);
+
+/* The text for /proc/self/fd/N; needs a procfs at /proc. */
+void path_of_fd(int fd, char out[static 32]);

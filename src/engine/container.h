@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers as a person knows them, as files below DATA/containers/ID (ID: 64 hex digits) and RUN/ID:
+ *
+ *	DATA/containers/ID/config.json	what the person asked for; written once at create, replaced by rename and update
+ *	DATA/containers/ID/state.json	what happened to it; replaced atomically by whoever holds the lock
+ *	DATA/containers/ID/log, log.1..	output, one JSON object a line (see engine/log.h)
+ *	DATA/containers/ID/rw/		the writable layer: up/ and work/, owned by the container's ids
+ *	DATA/names/NAME			a symbolic link to ID; made with symlinkat, which fails when the name is taken
+ *	RUN/ID/lock			flock: held (exclusive) by the monitor while the container runs
+ *	RUN/ID/attach			the monitor's socket
+ *
+ * A container whose state says "running" and whose lock is free lost its monitor: container_refresh() says so in the state
+ * and gives back what it held.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "spec/spec.h"
+
+enum { CONTAINER_ID_LEN = 64 };
+
+enum container_status { ST_CREATED, ST_RUNNING, ST_PAUSED, ST_RESTARTING, ST_REMOVING, ST_EXITED, ST_DEAD };
+
+enum restart_policy { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS, RESTART_UNLESS_STOPPED };
+
+struct health_config {
+	char **test;	       /* ["CMD", args...], ["CMD-SHELL", "text"], ["NONE"]; NULL: none */
+	uint64_t interval_ns, timeout_ns, start_period_ns;
+	uint64_t retries;
+};
+
+/* A -v, --mount or --tmpfs as it was asked for. */
+struct volume_mount {
+	char *type;	/* "bind", "volume", "tmpfs" */
+	char *source;	/* host path, volume name (empty: anonymous), or NULL */
+	char *target;	/* absolute, inside */
+	char *options;	/* tmpfs options, NULL */
+	bool read_only;
+};
+
+struct container_config {
+	char id[CONTAINER_ID_LEN + 1];
+	char *name;
+	uint64_t created_ns;
+	char *image_name, *image_id, *tree; /* name as given; config digest; chain id */
+	char *rootfs;			    /* --rootfs: a folder in place of an image */
+
+	char **entrypoint, **command; /* resolved: what runs is entrypoint + command */
+	char **env, *cwd, *user;      /* user as written, "name:group" */
+	uint32_t uid, gid, *groups;   /* resolved at create from the image's passwd and group */
+	size_t n_groups;
+	char *hostname, *domainname;
+	bool tty, interactive, init, read_only, auto_remove, detached;
+	char *stop_signal;
+	uint64_t stop_timeout_s;
+	enum restart_policy restart;
+	uint64_t restart_max;	      /* on-failure:N; 0: no bound */
+	struct health_config health;
+	char **labels, **annotations; /* "key=value" */
+	char *cidfile;
+
+	struct volume_mount *mounts;
+	size_t n_mounts;
+	char **secrets;		      /* "NAME=PATH" of host files shown at /run/secrets/NAME */
+	uint64_t shm_size, tmp_size;
+	uint64_t disk, disk_inodes;   /* size of the writable layer; 0: no limit */
+	uint64_t root_tmpfs;	      /* >0: writable layer on tmpfs of this size */
+
+	char *network;		      /* "none", "private", "container:ID", "host" */
+	struct spec_port *ports;
+	size_t n_ports;
+	uint16_t *expose_tcp;
+	size_t n_expose_tcp;
+	char **dns, **dns_search, **dns_options, **add_host; /* "name:address" */
+
+	struct spec_limits limits;
+	struct spec_rlimit *rlimits;
+	size_t n_rlimits;
+	uint64_t log_size, log_files;
+	char **cap_add, **cap_drop, **sysctl;
+	struct spec_lower *lower;
+	size_t n_lower;
+	char *platform;
+
+	/* the id range, leased at create, given back at rm; see engine/ids.h */
+	uint32_t id_first_uid, id_first_gid, id_count;
+	char *slot;		      /* tree slot, "raw" when root */
+};
+
+struct container_state {
+	enum container_status status;
+	pid_t pid;		      /* init, as the host numbers it; 0 when it does not run */
+	uint64_t pid_start;	      /* proc_start_time */
+	pid_t monitor;
+	uint64_t monitor_start;
+	uint64_t started_ns, finished_ns;
+	int exit_code;
+	bool oom_killed;
+	char *error;		      /* why it did not start, or "monitor was killed" */
+	uint64_t restarts;
+	bool stopped_by_person;
+	char *cgroup;		      /* path, see struct cgroup_plan */
+	pid_t net_pid;		      /* pasta */
+	uint64_t net_start;
+	uint64_t ns[8];		      /* inode numbers: user pid ipc uts cgroup time net mnt */
+	char *health;		      /* "starting", "healthy", "unhealthy", NULL */
+	uint64_t health_failing;
+	struct spec_port *ports;      /* with the host ports that were really taken */
+	size_t n_ports;
+};
+
+struct container {
+	struct container_config config;
+	struct container_state state;
+	int dir_fd;  /* DATA/containers/ID */
+	int lock_fd; /* held exclusively when >= 0 */
+};
+
+void container_init(struct container *c);
+void container_free(struct container *c);
+
+/* By name, id, or unique start of an id. Reads config and state and refreshes a lost one. -ENOENT: no such container. */
+int container_find(const char *ref, struct container *out, struct error *e);
+/* All containers, newest first; each is refreshed. The caller frees. */
+int container_list(struct container **out, size_t *n, struct error *e);
+/*
+ * The lock serialises changes: state is read again after it was taken. With `wait` false, -EBUSY when somebody holds it;
+ * a running container's lock is held by its monitor.
+ */
+int container_lock(struct container *c, bool wait, struct error *e);
+void container_unlock(struct container *c);
+int container_save_config(struct container *c, struct error *e);
+int container_save_state(struct container *c, struct error *e);
+int container_load_state(struct container *c, struct error *e);
+
+/* JSON of both, as they stand in the files. */
+json_t *container_config_json(const struct container_config *c);
+int container_config_parse(const json_t *j, struct container_config *c, struct error *e);
+json_t *container_state_json(const struct container_state *s);
+int container_state_parse(const json_t *j, struct container_state *s, struct error *e);
+void container_config_free(struct container_config *c);
+void container_state_free(struct container_state *s);
+
+bool container_running(const struct container *c); /* RUNNING or PAUSED */
+const char *container_status_name(enum container_status s);
+
+/* Makes the specification for a start from the configuration; opens trees and volumes. */
+int container_spec(const struct container *c, struct spec *s, struct error *e);
+
+/* Life cycle (engine/life.c). All take a container that was found; messages name it. */
+int container_create(struct container *c, struct error *e);	 /* fills id, leases ids, writes files */
+int container_start(struct container *c, bool attach, struct error *e); /* detached: by a monitor; attach: here */
+int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e);
+int container_kill(struct container *c, int signal, struct error *e);
+int container_remove(struct container *c, bool force, bool volumes, struct error *e);
+/* Waits until it does not run; the exit code. */
+int container_wait(struct container *c, int *exit_code, struct error *e);
