@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door: each target does everything that it needs, dependencies included. meson and ninja do the work.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+SETUP = meson setup --prefix=$(PREFIX)
+
+all: deps-build
+	@[ -f $(BUILD)/build.ninja ] || $(SETUP) $(BUILD)
+	@ninja -j$(JOBS) -C $(BUILD)
+
+# A real image, as an ordinary user, behind all walls; tells what it does.
+demo: deps-build deps-run deps-demo all
+	@demo/run.sh $(BUILD)
+
+# All tests, as root (when make is) and as an ordinary user; ends with "N passed, N failed, N skipped".
+check: deps-build deps-run deps-test all
+	@tests/run.sh $(BUILD)
+
+install: all
+	@meson configure $(BUILD) --prefix=$(PREFIX) >/dev/null
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+bench: deps-build deps-run deps-bench all
+	@tests/bench/run.sh $(BUILD)
+
+# The attack probes alone, with their positive controls.
+attack: deps-build deps-run deps-test all
+	@tests/run.sh --only attacks $(BUILD)
+
+lint: deps-build deps-lint
+	@tests/lint.sh
+
+# Unit tests and a selection of the others under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: deps-build deps-run deps-test
+	@[ -f $(BUILD)-asan/build.ninja ] || $(SETUP) -Db_sanitize=address,undefined -Dbuildtype=debugoptimized $(BUILD)-asan
+	@ninja -j$(JOBS) -C $(BUILD)-asan
+	@tests/run.sh --sanitize $(BUILD)-asan
+
+# Each target for FUZZ_SECONDS; fails when nothing is covered or a planted bug is not found.
+fuzz: deps-build deps-fuzz
+	@[ -f $(BUILD)-fuzz/build.ninja ] || CC=clang $(SETUP) -Dfuzz=true -Db_sanitize=address,undefined \
+		-Dc_args=-fsanitize=fuzzer-no-link $(BUILD)-fuzz
+	@ninja -j$(JOBS) -C $(BUILD)-fuzz
+	@tests/fuzz/run.sh $(abspath $(BUILD)-fuzz) $(FUZZ_SECONDS)
+
+# Installs missing Debian packages when root, says the command when not.
+deps: deps-build deps-run deps-test deps-demo deps-lint deps-fuzz deps-bench
+deps-%:
+	@.ci/deps $*
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-clang
+
+.PHONY: all demo check install bench attack lint sanitize fuzz deps clean
