@@ -26,6 +26,7 @@ int error_set(struct error *e, int err, const char *fmt, ...)
 	if (!e)
 		return err;
 	e->code = err;
+	e->hint = 0;
 	va_start(ap, fmt);
 	cut_mark(e, vsnprintf(e->text, sizeof(e->text), fmt, ap));
 	va_end(ap);
@@ -42,6 +43,7 @@ int error_errno(struct error *e, int err, const char *fmt, ...)
 	if (!e)
 		return err;
 	e->code = err;
+	e->hint = 0;
 	va_start(ap, fmt);
 	n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
@@ -63,6 +65,11 @@ int error_wrap(struct error *e, const char *fmt, ...)
 	va_end(ap);
 	memcpy(tail, e->text, sizeof(tail));
 	cut_mark(e, snprintf(e->text, sizeof(e->text), "%s: %s", head, tail));
+	if (e->hint) {
+		e->hint += (unsigned)strlen(head) + 2;
+		if (e->hint >= ERROR_TEXT_MAX)
+			e->hint = 0;
+	}
 	return e->code;
 }
 
@@ -78,6 +85,8 @@ void error_hint(struct error *e, const char *fmt, ...)
 	n = snprintf(e->text + used, sizeof(e->text) - used, "\n  hint: ");
 	if (n < 0 || used + (size_t)n >= sizeof(e->text))
 		return;
+	if (!e->hint)
+		e->hint = (unsigned)used;
 	used += (size_t)n;
 	va_start(ap, fmt);
 	cut_mark(e, (int)used + vsnprintf(e->text + used, sizeof(e->text) - used, fmt, ap));

@@ -25,6 +25,7 @@ enum {
 struct error {
 	int code;		   /* negative errno of the innermost failure, 0 when there is none */
 	int exit;		   /* exit code to end with, 0 for the usual one (EXIT_ENGINE) */
+	unsigned hint;		   /* where the first hint begins in `text`, 0 when there is none */
 	char text[ERROR_TEXT_MAX]; /* NUL-terminated, cut with "..." where it is too long; not escaped */
 };
 

@@ -365,9 +365,9 @@ void format_size(uint64_t bytes, bool binary, char out[static 24])
 		 binary ? bin[i] : dec[i]);
 }
 
-/* Decodes one UTF-8 character; returns its length in bytes, or 0 when the bytes are not valid UTF-8. */
-static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *cp)
+size_t utf8_decode(const char *text, size_t n, uint32_t *cp)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t len = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
 		     (s[0] & 0xf8) == 0xf0 ? 4 : 0;
@@ -385,7 +385,7 @@ static size_t utf8_decode(const unsigned char *s, size_t n, uint32_t *cp)
 	return len;
 }
 
-static bool hostile_char(uint32_t c)
+bool str_hostile_char(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x2069) || c == 0xfeff ||
@@ -399,14 +399,14 @@ char *str_escape_n(const char *s, size_t n)
 
 	for (size_t i = 0; i < n;) {
 		uint32_t c;
-		size_t len = utf8_decode(p + i, n - i, &c);
+		size_t len = utf8_decode(s + i, n - i, &c);
 
 		if (len == 0) {
 			buf_printf(&b, "\\x%02x", p[i]);
 			len = 1;
 		} else if (c == '\\') {
 			buf_puts(&b, "\\\\");
-		} else if (hostile_char(c)) {
+		} else if (str_hostile_char(c)) {
 			buf_printf(&b, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
 		} else {
 			buf_add(&b, p + i, len);

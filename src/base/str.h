@@ -68,6 +68,10 @@ void format_size(uint64_t bytes, bool binary, char out[static 24]);
  */
 char *str_escape(const char *s);
 char *str_escape_n(const char *s, size_t n);
+/* True for the characters that str_escape() replaces. */
+bool str_hostile_char(uint32_t c);
+/* Decodes one UTF-8 character of `n` > 0 bytes; its length in bytes, or 0 when the bytes are not valid UTF-8. */
+size_t utf8_decode(const char *s, size_t n, uint32_t *c);
 
 /* Lower-case hexadecimal. `out` has room for 2*n+1. */
 void hex_encode(const void *data, size_t n, char *out);

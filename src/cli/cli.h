@@ -17,6 +17,7 @@ enum cli_type {
 	CLI_U64,    /* uint64_t, decimal */
 	CLI_SIZE,   /* uint64_t, bytes with suffix */
 	CLI_SECONDS, /* uint64_t nanoseconds, from a duration or seconds */
+	CLI_HEADING, /* no option: the options after it stand under this heading in help and man page (CLI_HEAD) */
 };
 
 struct cli_option {
@@ -25,7 +26,7 @@ struct cli_option {
 	enum cli_type type;
 	size_t offset;	      /* of the member in the command's options structure */
 	const char *arg;      /* placeholder in help, NULL for flags */
-	const char *help;     /* one line */
+	const char *help;     /* one line; NULL: not shown anywhere */
 	const char *complete; /* "containers", "images", "walls", "files", "dirs", "a b c" (words); NULL: nothing */
 };
 
@@ -36,10 +37,18 @@ struct cli_option {
 		.name = name_, .letter = letter_, .type = kind, .offset = off, .arg = arg_, .help = help_, \
 		.complete = complete_                                                                      \
 	}
+#define CLI_HEAD(text_) { .name = "", .type = CLI_HEADING, .help = text_ }
 #define CLI_END { .name = NULL }
 
+/*
+ * A name may be two words ("image inspect"); the first one is then a group, which help lists.
+ * A command that lives in another program has `program` in place of options and run: the front executes
+ * libexec/brig/PROGRAM with its own arguments unchanged, and that program's own table has the command in full.
+ */
 struct cli_command {
 	const char *name;
+	const char *aliases;	 /* other names, "container ls|container list"; NULL: none */
+	const char *program;	 /* "brig-image"; NULL: here */
 	const char *group;	 /* "Containers", "Images", "Walls", "System" */
 	const char *args;	 /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary;	 /* one line, imperative, no full stop */
@@ -58,21 +67,68 @@ struct cli_command {
 	int (*run)(void *options, int argc, char **argv, struct error *e);
 };
 
+/* A row of a command table for a command of another program. */
+#define CLI_EXTERNAL(name_, program_, group_, summary_, aliases_)                               \
+	(&(const struct cli_command){ .name = name_, .program = program_, .group = group_,      \
+				      .summary = summary_, .aliases = aliases_, .max_args = -1 })
+
 /*
  * Runs the command line over a NULL-terminated table. Unknown commands and options are errors that suggest the
  * nearest name. Returns the exit code.
  */
 int cli_main(const struct cli_command *const *commands, int argc, char **argv);
 
+/* The front's table (commands.c). */
+extern const struct cli_command *const brig_commands[];
+/* The table that cli_main was called with, for help, __describe and __complete. */
+extern const struct cli_command *const *cli_commands;
+
+/*
+ * Parses `argv` (without program and command) into `options`, which holds the defaults, and the positionals into
+ * *args (NULL-terminated, free(); the strings are argv's). 0, 1 when help was asked for, or -EINVAL with `e` filled.
+ * cli_options_free() frees the lists.
+ */
+int cli_parse(const struct cli_command *c, int argc, char **argv, void *options, char ***args, struct error *e);
+void cli_options_free(const struct cli_command *c, void *options);
+
+/* Help on stdout: of everything, of one command, of a group of two-word commands. `width`: columns, 0: the terminal's. */
+void cli_help_all(const struct cli_command *const *commands, unsigned width);
+void cli_help_command(const struct cli_command *c, unsigned width);
+void cli_help_group(const struct cli_command *const *commands, const char *group, unsigned width);
+
+/* True when `name` is one of the command's names, its own or an alias. */
+bool cli_named(const struct cli_command *c, const char *name);
+
+/*
+ * "did you mean ...": zero-initialise with `word` set, offer every candidate; `best` is the nearest one, NULL when
+ * none is near enough. Distance: insertions, deletions, substitutions and swaps of neighbours.
+ */
+struct cli_nearest {
+	const char *word, *best;
+	unsigned distance;
+};
+void cli_nearest_offer(struct cli_nearest *n, const char *candidate);
+
 /* Prints an error as brig does: to stderr, escaped, with its hint; returns the exit code. */
 int cli_fail(const struct error *e);
 __attribute__((format(printf, 1, 2))) void cli_warn(const char *fmt, ...);
+
+/* True when stdout is a terminal: text that others wrote must then be escaped. Asked once. */
+bool cli_on_terminal(void);
+/* The terminal's columns (stdout's, else $COLUMNS, else 80). */
+unsigned cli_width(void);
+/* Columns that UTF-8 text takes on a terminal; every byte of invalid UTF-8 counts one. */
+unsigned cli_text_width(const char *s);
 
 /* A table on stdout with aligned columns; cells are escaped. Every row has as many cells as the head. */
 struct cli_table;
 struct cli_table *cli_table_new(const char *first, ...) __attribute__((sentinel));
 void cli_table_row(struct cli_table *t, const char *first, ...) __attribute__((sentinel));
+/* The same from a list: `heads` and `cells` are NULL-terminated; missing cells are empty. */
+struct cli_table *cli_table_newv(char *const *heads);
+void cli_table_rowv(struct cli_table *t, char *const *cells);
 void cli_table_print(struct cli_table *t, bool head); /* and frees */
+void cli_table_text(struct cli_table *t, bool head, struct buf *out); /* the same into a buffer; and frees */
 
 /*
  * Go-template subset for --format, over a JSON document: {{.A.B}}, {{json .X}}, {{range .X}}..{{end}}, {{if}}..{{else}},
