@@ -38,7 +38,7 @@ void wall_not_up(struct plan *p, enum wall_id id, enum wall_intent intent, const
 }
 
 /* Adds to a text that may already hold something, with "; " between. */
-static void append(char *text, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void append(char *text, size_t size, const char *fmt, va_list ap)
 {
 	size_t used = strlen(text);
 

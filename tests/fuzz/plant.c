@@ -31,7 +31,7 @@ static void plant_reach(const void *site)
 	}
 }
 
-static int plant_fill(struct error *e, int err, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static int plant_fill(struct error *e, int err, const char *fmt, va_list ap)
 {
 	int code = err > 0 ? -err : err;
 
