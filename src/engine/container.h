@@ -38,6 +38,15 @@ struct volume_mount {
 	char *target;	/* absolute, inside */
 	char *options;	/* tmpfs options, NULL */
 	bool read_only;
+	bool recursive; /* a bind takes the mounts below its source with it */
+	bool anonymous; /* a volume made for this container: goes with it on --rm and `rm -v` */
+	bool no_copy;	/* a new volume stays empty instead of taking what the image has at its target */
+};
+
+/* A --secret: a host file, read at each start, shown as /run/secrets/NAME owned by the container's user. */
+struct secret_mount {
+	char *name, *path;
+	uint32_t mode;	/* 0 to 0777 */
 };
 
 struct container_config {
@@ -63,7 +72,8 @@ struct container_config {
 
 	struct volume_mount *mounts;
 	size_t n_mounts;
-	char **secrets;		      /* "NAME=PATH" of host files shown at /run/secrets/NAME */
+	struct secret_mount *secrets;
+	size_t n_secrets;
 	uint64_t shm_size, tmp_size;
 	uint64_t disk, disk_inodes;   /* size of the writable layer; 0: no limit */
 	uint64_t root_tmpfs;	      /* >0: writable layer on tmpfs of this size */
@@ -121,6 +131,27 @@ struct container {
 void container_init(struct container *c);
 void container_free(struct container *c);
 
+/*
+ * Making one, for container_create(). container_make() chooses an id, takes the lock (in that order, so that a folder
+ * without config.json whose lock is free is left from a crash: container_list() removes it) and makes the folder.
+ * Then the name, then container_save_config(); before that nothing of the container may be owned by its ids.
+ */
+int container_make(struct container *c, struct error *e);
+/* Removes the folder, the runtime folder and the name, once rw/ is gone; the lock is held and then given up. */
+int container_unmake(struct container *c, struct error *e);
+
+/* [A-Za-z0-9][A-Za-z0-9_.-]{0,127} and not the form of an id. */
+int container_name_check(const char *name, struct error *e);
+/* Takes config.name, or a random free one when it is NULL. -EEXIST: another container has it. */
+int container_name_take(struct container *c, struct error *e);
+/* Gives config.name back if it is this container's. */
+void container_name_drop(const struct container *c);
+/* Takes the new name, saves the configuration, gives the old one back. */
+int container_rename(struct container *c, const char *name, struct error *e);
+
+/* RUN/ID, made where missing: a descriptor to close, or a negative errno. */
+int container_run_dir(const struct container *c, struct error *e);
+
 /* By name, id, or unique start of an id. Reads config and state and refreshes a lost one. -ENOENT: no such container. */
 int container_find(const char *ref, struct container *out, struct error *e);
 /* All containers, newest first; each is refreshed. The caller frees. */
@@ -134,6 +165,13 @@ void container_unlock(struct container *c);
 int container_save_config(struct container *c, struct error *e);
 int container_save_state(struct container *c, struct error *e);
 int container_load_state(struct container *c, struct error *e);
+/*
+ * Looks whether a container that is recorded as running still has its monitor, and calls container_repair() with the
+ * lock held when it has not. Called by container_find() and container_list().
+ */
+int container_refresh(struct container *c, struct error *e);
+/* Gives back what a container held whose monitor is gone and writes the truth into its state (engine/life.c). */
+int container_repair(struct container *c, struct error *e);
 
 /* JSON of both, as they stand in the files. */
 json_t *container_config_json(const struct container_config *c);
@@ -144,6 +182,9 @@ void container_config_free(struct container_config *c);
 void container_state_free(struct container_state *s);
 
 bool container_running(const struct container *c); /* RUNNING or PAUSED */
+/* The name of a resource limit as --ulimit spells it ("nofile"), and back: -1 when there is none such. */
+const char *rlimit_name(int resource);
+int rlimit_by_name(const char *name);
 const char *container_status_name(enum container_status s);
 
 /* Makes the specification for a start from the configuration; opens trees and volumes. */
