@@ -130,13 +130,38 @@ void cli_table_rowv(struct cli_table *t, char *const *cells);
 void cli_table_print(struct cli_table *t, bool head); /* and frees */
 void cli_table_text(struct cli_table *t, bool head, struct buf *out); /* the same into a buffer; and frees */
 
+/* Cells of rows that are added from now on are printed as they are: the caller has escaped them. */
+void cli_table_escaped(struct cli_table *t);
+void cli_table_free(struct cli_table *t); /* without printing */
+
 /*
- * Go-template subset for --format, over a JSON document: {{.A.B}}, {{json .X}}, {{range .X}}..{{end}}, {{if}}..{{else}},
- * {{index .X "k"}}, {{len .X}}, {{join .X ","}}, {{upper|lower|println}}, pipelines, "\t" and "\n" in the text.
- * Appends to `out`.
+ * Go's text/template over a JSON document, the subset that scripts use: {{.A.B}}, {{$x := .A}}, {{if}} {{else if}} {{else}},
+ * {{range}}, {{with}}, {{end}}, pipelines, parentheses, comments, trim markers; the functions json, index, len, join,
+ * split, upper, lower, title, truncate, pad, print, println, printf, eq, ne, lt, le, gt, ge, and, or, not; "\t" and "\n"
+ * in the text. A field that does not exist is an error with its column, but nothing in a condition. Appends to `out`, or
+ * leaves it as it was on failure. `escape`: strings of `data` are escaped for a terminal; the template's own text never is.
  */
 struct json_t;
-int cli_format(const char *template, const struct json_t *data, struct buf *out, struct error *e);
+int cli_format(const char *template, const struct json_t *data, bool escape, struct buf *out, struct error *e);
+
+/* JSON text; with `escape` what could harm a terminal is spelled \uNNNN, which changes no value. indent 0: compact. */
+void cli_json_text(const struct json_t *j, unsigned indent, bool escape, struct buf *out);
+/* The same on stdout with a newline, escaped on a terminal. */
+void cli_print_json(const struct json_t *j, unsigned indent);
+/* --format for one document, with a newline: "json" or a template. Escaped on a terminal. */
+int cli_print_format(const char *format, const struct json_t *j, struct error *e);
+
+/*
+ * The output of a list command. `rows` is an array of objects that have every field; a field of a name with a leading
+ * dot (".Label", an object) answers `{{.Label "key"}}` and is not shown by json. format NULL or "table": the columns
+ * that are `shown`; "table TEMPLATE"; "json": an object a line; else the template and a newline for each row.
+ */
+struct cli_column {
+	const char *field; /* NULL ends the list */
+	const char *head;
+	bool shown;
+};
+int cli_list(const char *format, const struct cli_column *columns, const struct json_t *rows, struct error *e);
 
 /* A progress bar on stderr: drawn on a terminal, a plain line at start and end elsewhere. total 0: unknown. */
 struct cli_progress {

@@ -12,6 +12,7 @@ enum { GAP = 3 };
 
 struct cli_table {
 	size_t columns, rows;
+	bool escaped;	 /* cells come escaped */
 	unsigned *width; /* of each column */
 	char **cells;	 /* rows times columns; the head is row 0 */
 };
@@ -87,7 +88,7 @@ static char **new_row(struct cli_table *t)
 
 static void set_cell(struct cli_table *t, char **row, size_t i, const char *text)
 {
-	row[i] = str_escape(text);
+	row[i] = t->escaped ? xstrdup(text) : str_escape(text);
 	unsigned w = cli_text_width(row[i]);
 	if (w > t->width[i])
 		t->width[i] = w;
@@ -139,7 +140,12 @@ void cli_table_row(struct cli_table *t, const char *first, ...)
 	va_end(ap);
 }
 
-static void table_free(struct cli_table *t)
+void cli_table_escaped(struct cli_table *t)
+{
+	t->escaped = true;
+}
+
+void cli_table_free(struct cli_table *t)
 {
 	for (size_t i = 0; i < t->rows * t->columns; i++)
 		free(t->cells[i]);
@@ -176,7 +182,7 @@ void cli_table_text(struct cli_table *t, bool head, struct buf *out)
 		}
 		buf_puts(out, "\n");
 	}
-	table_free(t);
+	cli_table_free(t);
 }
 
 void cli_table_print(struct cli_table *t, bool head)
