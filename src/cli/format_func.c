@@ -448,8 +448,10 @@ static int f_printf(struct call *c)
 		const char *next;
 
 		if (*p != '%' || p[1] == '%') {
-			put_string(c->run, p, 1, c->args[0].safe || (*p & 0x80), &b);
-			p += *p == '%' ? 2 : 1;
+			size_t n = *p == '%' ? 1 : strcspn(p, "%");
+
+			put_string(c->run, p, n, c->args[0].safe, &b);
+			p += *p == '%' ? 2 : n;
 			continue;
 		}
 		next = parse_verb(p + 1, &v);
