@@ -133,6 +133,18 @@ void container_unlock(struct container *c)
 	c->lock_fd = -1;
 }
 
+/* What follows from the id, as docker does it: the host's name and HOSTNAME. */
+static void name_host(struct container_config *c)
+{
+	if (!c->hostname && !streq(c->network, "host"))
+		c->hostname = xstrndup(c->id, 12);
+	strv_foreach(v, c->env)
+		if (str_after(*v, "HOSTNAME="))
+			return;
+	if (c->hostname)
+		strv_add(&c->env, xasprintf("HOSTNAME=%s", c->hostname));
+}
+
 int container_make(struct container *c, struct error *e)
 {
 	_cleanup_close_ int all = home_data_dir("containers", e);
@@ -145,6 +157,7 @@ int container_make(struct container *c, struct error *e)
 		return error_errno(e, errno, "no random bytes");
 	hex_encode(bytes, sizeof(bytes), c->config.id);
 	c->config.created_ns = clock_now_ns();
+	name_host(&c->config);
 	r = container_lock(c, true, e);
 	if (r < 0)
 		return r;

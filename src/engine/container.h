@@ -19,6 +19,8 @@
 #include "base/json.h"
 #include "spec/spec.h"
 
+struct relay;
+
 enum { CONTAINER_ID_LEN = 64 };
 
 enum container_status { ST_CREATED, ST_RUNNING, ST_PAUSED, ST_RESTARTING, ST_REMOVING, ST_EXITED, ST_DEAD };
@@ -40,6 +42,7 @@ struct volume_mount {
 	bool read_only;
 	bool recursive; /* a bind takes the mounts below its source with it */
 	bool anonymous; /* a volume made for this container: goes with it on --rm and `rm -v` */
+	bool no_exec;	/* nothing on it can be executed */
 	bool no_copy;	/* a new volume stays empty instead of taking what the image has at its target */
 };
 
@@ -58,7 +61,8 @@ struct container_config {
 
 	char **entrypoint, **command; /* resolved: what runs is entrypoint + command */
 	char **env, *cwd, *user;      /* user as written, "name:group" */
-	uint32_t uid, gid, *groups;   /* resolved at create from the image's passwd and group */
+	uint32_t uid, gid, *groups;   /* resolved at create from the image's passwd and group; the container's ids are those
+				       * of its tree, then of these that the tree does not have */
 	size_t n_groups;
 	char *hostname, *domainname;
 	bool tty, interactive, init, read_only, auto_remove, detached;
@@ -133,7 +137,8 @@ void container_free(struct container *c);
 
 /*
  * Making one, for container_create(). container_make() chooses an id, takes the lock (in that order, so that a folder
- * without config.json whose lock is free is left from a crash: container_list() removes it) and makes the folder.
+ * without config.json whose lock is free is left from a crash: container_list() removes it) and makes the folder. Where
+ * no hostname is given it is the first 12 digits of the id; env gets HOSTNAME.
  * Then the name, then container_save_config(); before that nothing of the container may be owned by its ids.
  */
 int container_make(struct container *c, struct error *e);
@@ -192,7 +197,12 @@ int container_spec(const struct container *c, struct spec *s, struct error *e);
 
 /* Life cycle (engine/life.c). All take a container that was found; messages name it. */
 int container_create(struct container *c, struct error *e);	 /* fills id, leases ids, writes files */
-int container_start(struct container *c, bool attach, struct error *e); /* detached: by a monitor; attach: here */
+/*
+ * Starts it. `front` NULL: a monitor takes it and this returns once it runs. Else (engine/relay.h: set up, not opened) this
+ * process is the monitor: returns 0 when the container ended for good (restarts and --rm done; state.exit_code), or
+ * RELAY_DETACHED when the person typed the detach keys and a monitor has taken over.
+ */
+int container_start(struct container *c, struct relay *front, struct error *e);
 int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e);
 int container_kill(struct container *c, int signal, struct error *e);
 int container_remove(struct container *c, bool force, bool volumes, struct error *e);

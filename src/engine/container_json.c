@@ -93,6 +93,7 @@ static const struct field mount_fields[] = {
 	F(struct volume_mount, recursive, K_BOOL),
 	F(struct volume_mount, anonymous, K_BOOL),
 	F(struct volume_mount, no_copy, K_BOOL),
+	F(struct volume_mount, no_exec, K_BOOL),
 	F_END,
 };
 

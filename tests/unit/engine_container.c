@@ -105,8 +105,8 @@ static void json_round_trip(void **state)
 	c.expose_tcp[0] = 65535;
 	c.n_expose_tcp = 1;
 	c.mounts = xcalloc(1, sizeof(*c.mounts));
-	c.mounts[0] = (struct volume_mount){ xstrdup("volume"), xstrdup("v"), xstrdup("/v"), NULL, true, false, true,
-					     true };
+	c.mounts[0] = (struct volume_mount){ .type = xstrdup("volume"), .source = xstrdup("v"), .target = xstrdup("/v"),
+					     .read_only = true, .anonymous = true, .no_copy = true };
 	c.n_mounts = 1;
 	c.secrets = xcalloc(1, sizeof(*c.secrets));
 	c.secrets[0] = (struct secret_mount){ xstrdup("s"), xstrdup("/s"), 0400 };
