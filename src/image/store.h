@@ -26,6 +26,7 @@
 #include "base/json.h"
 
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { DIGEST_HEX = 64, DIGEST_SIZE = DIGEST_HEX + 1 };
 
@@ -82,3 +83,15 @@ int tree_drop_slots(const char *tree, char *const *keep, struct error *e);
  * links are followed inside the tree. -ENOENT, -ELOOP, -EFBIG, -EINVAL (not a regular file).
  */
 int tree_read_file(const char *tree, const char *path, size_t max, char **out, size_t *len);
+
+/*
+ * A folder of the store below the data folder, made and given `mode` where it differs; O_PATH descriptor to close.
+ * objects/ and trees/ can be passed by other ids (what keeps people out is the 0700 of the data folder).
+ */
+int store_dir(const char *name, mode_t mode, struct error *e);
+
+/*
+ * The store's lock. Shared: whoever loads, or uses an image that no container's configuration names yet (create);
+ * exclusive: removal of what nothing refers to. Without `wait`, -EWOULDBLOCK. A descriptor; closing it gives it back.
+ */
+int store_lock(bool exclusive, bool wait, struct error *e);
