@@ -89,6 +89,8 @@ struct launch {
 	int proc_fd;	/* raise: a private, detached procfs of the new pid namespace (checked), for writes to /proc */
 	int notify_fd;	/* raise: the seccomp notification descriptor, once there is one */
 	int cgroup_fd;	/* outside: the container's cgroup v2 folder for CLONE_INTO_CGROUP, -1 when v1 or none */
+	int cgroup_join[10]; /* v1 hierarchies that the new process joins first of all; see confine/cgroup.h */
+	size_t n_cgroup_join;
 	int tty_fd;	/* raise: the terminal's inner side */
 };
 

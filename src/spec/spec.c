@@ -86,14 +86,24 @@ void spec_add_rlimit(struct spec *s, int resource, uint64_t soft, uint64_t hard)
 	s->rlimits[s->n_rlimits++] = (struct spec_rlimit){ resource, soft, hard };
 }
 
+static bool named(const struct spec_lower *l, const char *wall, const char *detail)
+{
+	return streq(l->wall, wall) && (!l->detail || (detail && streq(l->detail, detail)));
+}
+
 bool spec_lowered(const struct spec *s, const char *wall, const char *detail)
 {
-	for (size_t i = 0; i < s->n_lower; i++) {
-		if (!streq(s->lower[i].wall, wall))
-			continue;
-		if (!s->lower[i].detail || (detail && streq(s->lower[i].detail, detail)))
+	for (size_t i = 0; i < s->n_lower; i++)
+		if (!s->lower[i].accept && named(&s->lower[i], wall, detail))
 			return true;
-	}
+	return false;
+}
+
+bool spec_accepts(const struct spec *s, const char *wall, const char *detail)
+{
+	for (size_t i = 0; i < s->n_lower; i++)
+		if (named(&s->lower[i], wall, detail))
+			return true;
 	return false;
 }
 

@@ -80,6 +80,7 @@ struct spec_port {
 /* A `--lower WALL[=DETAIL]` that a person named. */
 struct spec_lower {
 	char *wall, *detail; /* detail NULL: the whole wall */
+	bool accept;	     /* from brig.conf's accept_lowered: it lowers only what this machine lacks */
 };
 
 struct spec {
@@ -134,6 +135,8 @@ void spec_add_rlimit(struct spec *s, int resource, uint64_t soft, uint64_t hard)
 
 /* True when WALL, or WALL=DETAIL when `detail` is not NULL, was lowered by name. "WALL" alone lowers every detail. */
 bool spec_lowered(const struct spec *s, const char *wall, const char *detail);
+/* True when a person goes without it where the machine lacks it: lowered by name, or by accept_lowered. */
+bool spec_accepts(const struct spec *s, const char *wall, const char *detail);
 
 /* The host id of an id inside, or -ENOENT when it is not mapped. */
 int64_t spec_host_id(const struct spec_idmap *map, size_t n, uint32_t inside);

@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "confine/cgroup.h"
+#include "confine/cgroup_internal.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OWNER = 0x70001234 };
+
+static void paths(void **state)
+{
+	(void)state;
+	assert_true(cgroup_path_ok("brig/run/0123"));
+	assert_true(cgroup_path_ok("brig-user-1000/0123"));
+	assert_true(cgroup_path_ok("user.slice/user-1000.slice/user@1000.service/brig-0123.scope"));
+	assert_false(cgroup_path_ok(NULL));
+	assert_false(cgroup_path_ok(""));
+	assert_false(cgroup_path_ok("/"));
+	assert_false(cgroup_path_ok("brig"));
+	assert_false(cgroup_path_ok("brig/run"));
+	assert_false(cgroup_path_ok("brig-user-1000"));
+	assert_false(cgroup_path_ok("x/brig-user-1000"));
+	assert_false(cgroup_path_ok("brig/run/.."));
+	assert_false(cgroup_path_ok("brig/run/../../x"));
+	assert_false(cgroup_path_ok("brig/run/x/y"));
+	assert_false(cgroup_path_ok("brig/run//"));
+	assert_false(cgroup_path_ok("/brig/run/x"));
+	assert_false(cgroup_path_ok("brig-user-1x/0123"));
+	assert_false(cgroup_path_ok("system.slice/sshd.service"));
+	assert_false(cgroup_path_ok("system.slice/brig-"));
+}
+
+static void places(void **state)
+{
+	static const char text[] = "12:cpu,cpuacct:/a\n4:memory:/process_api/x y\n1:name=systemd:/s\n0::/u/v\n";
+	char out[64];
+
+	(void)state;
+	if (cgroup_version() == 2) {
+		assert_int_equal(cgroup_place(text, CG_V2, out, sizeof(out)), 0);
+		return;
+	}
+	assert_int_equal(cgroup_place(text, CG_CPU, out, sizeof(out)), 0);
+	assert_string_equal(out, "/a");
+	assert_int_equal(cgroup_place(text, CG_CPUACCT, out, sizeof(out)), 0);
+	assert_string_equal(out, "/a");
+	assert_int_equal(cgroup_place(text, CG_MEMORY, out, sizeof(out)), 0);
+	assert_string_equal(out, "/process_api/x y");
+	assert_int_equal(cgroup_place(text, CG_V2, out, sizeof(out)), 0);
+	assert_string_equal(out, "/u/v");
+	assert_int_equal(cgroup_place(text, CG_PIDS, out, sizeof(out)), -ENOENT);
+	assert_int_equal(cgroup_place("", CG_PIDS, out, sizeof(out)), -ENOENT);
+	assert_int_equal(cgroup_place("garbage", CG_V2, out, sizeof(out)), -ENOENT);
+	assert_int_equal(cgroup_place("4:memory:/long", CG_MEMORY, out, 3), -ENAMETOOLONG);
+}
+
+static void values(void **state)
+{
+	(void)state;
+	assert_true(cgroup_value_equal("cpuset.cpus", "0,1,2", "0-2"));
+	assert_false(cgroup_value_equal("cpuset.cpus", "0", "0-1"));
+	assert_false(cgroup_value_equal("cpuset.cpus", "0-x", "0-1"));
+	assert_true(cgroup_value_equal("io.weight", "default 50", "default 50\n8:0 100"));
+	assert_false(cgroup_value_equal("io.weight", "default 5", "default 50\n8:0 100"));
+	assert_false(cgroup_value_equal("pids.max", "10", "max"));
+}
+
+static void settings(void **state)
+{
+	struct cgroup_setting set[CG_SETTINGS_MAX];
+	struct spec s;
+	size_t n;
+
+	(void)state;
+	spec_init(&s);
+	s.limits = (struct spec_limits){ .memory = (64 << 20) + 17, .pids = 5, .cpu_weight = 100,
+					 .cpu_quota_us = 50000, .io_weight = 10000 };
+	n = cgroup_settings(&s, true, CG_V1_ALL, set);
+	assert_int_equal(n, 7);
+	assert_string_equal(set[0].file, "memory.max");
+	assert_string_equal(set[0].value, "67108864");
+	assert_string_equal(set[2].file, "memory.swap.max");
+	assert_string_equal(set[2].value, "0");
+	assert_string_equal(set[5].value, "50000 100000");
+	assert_string_equal(set[6].value, "default 10000");
+	n = cgroup_settings(&s, false, CG_V1_ALL, set);
+	assert_int_equal(n, 7);
+	assert_string_equal(set[1].file, "memory.memsw.limit_in_bytes");
+	assert_string_equal(set[1].value, "67108864");
+	assert_string_equal(set[3].file, "cpu.shares");
+	assert_string_equal(set[3].value, "1024");
+	assert_string_equal(set[6].value, "1000");
+	n = cgroup_settings(&s, false, CG_BIT(CG_PIDS), set);
+	assert_int_equal(n, 1);
+}
+
+/* What a test container has: a specification, its plan and, once started, its first process. */
+struct box {
+	struct spec s;
+	struct plan p;
+	struct launch l;
+	pid_t pid;
+	int go[2], done[2];
+};
+
+static bool can_run(void)
+{
+	if (geteuid() == 0 && cgroup_version() != 0 && (cgroup_base_usable("brig/run", CG_BIT(CG_MEMORY) | CG_BIT(CG_PIDS)) ==
+							(CG_BIT(CG_MEMORY) | CG_BIT(CG_PIDS))))
+		return true;
+	print_message("SKIP: needs root and cgroups with memory and pids\n");
+	return false;
+}
+
+static void box_init(struct box *b, const char *name)
+{
+	memset(b, 0, sizeof(*b));
+	spec_init(&b->s);
+	b->s.id = xasprintf("cgroup-test-%s-%d", name, getpid());
+	b->s.owner = OWNER;
+	b->s.limits = (struct spec_limits){ .memory = 32 << 20, .pids = 20, .cpu_weight = 50 };
+}
+
+static void box_plan(struct box *b)
+{
+	struct error e = { 0 };
+
+	b->p.spec = &b->s;
+	if (wall_cgroup.plan(&b->s, &b->p, &e) < 0)
+		fail_msg("%s", e.text);
+	b->l.plan = &b->p;
+}
+
+/* Starts `fn` in the cgroup; it waits for go. */
+static void box_start(struct box *b, int (*fn)(struct box *b))
+{
+	struct error e = { 0 };
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	char c;
+
+	if (cgroup_prepare(&b->p, &b->l, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(pipe2(b->go, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(b->done, O_CLOEXEC), 0);
+	if (b->l.cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)b->l.cgroup_fd;
+	}
+	b->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	assert_true(b->pid >= 0);
+	if (b->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(b->go[1]);
+		close(b->done[0]);
+		if (cgroup_enter(&b->l, &e) < 0)
+			_exit(99);
+		(void)!write(b->done[1], "x", 1);
+		if (read(b->go[0], &c, 1) != 1)
+			_exit(98);
+		_exit(fn(b));
+	}
+	close(b->go[0]);
+	close(b->done[1]);
+	cgroup_release(&b->l);
+	assert_int_equal(read(b->done[0], &c, 1), 1);
+}
+
+static void box_go(struct box *b)
+{
+	assert_int_equal(write(b->go[1], "g", 1), 1);
+}
+
+static void box_end(struct box *b)
+{
+	struct cgroup cg;
+	struct error e = { 0 };
+
+	assert_int_equal(cgroup_open(b->p.cgroup.path, &cg, &e), 0);
+	if (cgroup_kill(&cg, 5000, &e) < 0)
+		fail_msg("%s", e.text);
+	if (b->pid > 0)
+		proc_wait(b->pid);
+	if (cgroup_remove(&cg, &e) < 0)
+		fail_msg("%s", e.text);
+	cgroup_close(&cg);
+	assert_int_equal(cgroup_open(b->p.cgroup.path, &cg, &e), -ENOENT);
+	close(b->go[1]);
+	close(b->done[0]);
+	spec_free(&b->s);
+}
+
+static enum verdict box_prove(struct box *b, struct evidence *ev)
+{
+	struct subject sub = { .pid = b->pid, .spec = &b->s, .cgroup = b->p.cgroup.path };
+	char path[32];
+
+	*ev = (struct evidence){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d", b->pid);
+	sub.proc_fd = open(path, O_PATH | O_CLOEXEC);
+	assert_true(sub.proc_fd >= 0);
+	wall_cgroup.prove(&b->p, &sub, ev);
+	close(sub.proc_fd);
+	return ev->verdict;
+}
+
+static int sleeps(struct box *b)
+{
+	(void)b;
+	pause();
+	return 0;
+}
+
+static void limits_stand(void **state)
+{
+	struct box b;
+	struct evidence ev;
+	struct cgroup cg;
+	struct cgroup_stats st;
+	struct error e = { 0 };
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&b, "stand");
+	box_plan(&b);
+	assert_int_equal(b.p.wall[WALL_CGROUP].intent, INTENT_UP);
+	box_start(&b, sleeps);
+	if (box_prove(&b, &ev) != VERDICT_STANDS)
+		fail_msg("%s / %s", ev.found, ev.why);
+	assert_int_equal(cgroup_open(b.p.cgroup.path, &cg, &e), 0);
+	cgroup_stats(&cg, &st);
+	assert_true(st.memory_limit == 32 << 20);
+	assert_true(st.pids == 1 && st.pids_limit == 20);
+	assert_true(st.cpu_ns != UINT64_MAX);
+	assert_true(st.oom_kills == 0);
+	assert_int_equal(cgroup_populated(&cg), 1);
+
+	/* A limit that somebody took away shows. */
+	assert_int_equal(file_write(cgroup_fd(&cg, CG_PIDS), "pids.max", "max"), 0);
+	assert_int_equal(box_prove(&b, &ev), VERDICT_DOWN);
+	assert_non_null(strstr(ev.why, "pids.max is max, planned 20"));
+	b.s.limits.pids = 30;
+	assert_int_equal(cgroup_update(&cg, &b.s, &e), 0);
+	assert_int_equal(box_prove(&b, &ev), VERDICT_STANDS);
+
+	/* A process that left shows. */
+	if (cgroup_version() == 1) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d", b.pid);
+		assert_int_equal(file_write(cgroup_top(CG_PIDS), "cgroup.procs", pid), 0);
+		assert_int_equal(box_prove(&b, &ev), VERDICT_DOWN);
+		assert_non_null(strstr(ev.why, "it is in /, not in brig/run/"));
+	}
+	cgroup_close(&cg);
+	box_end(&b);
+}
+
+static int bombs(struct box *b)
+{
+	int made = 0;
+
+	for (int i = 0; i < 100; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			pause();
+			_exit(0);
+		}
+		if (pid > 0)
+			made++;
+	}
+	(void)!write(b->done[1], &made, sizeof(made));
+	pause();
+	return 0;
+}
+
+static void fork_bomb_is_bounded(void **state)
+{
+	struct box b;
+	struct cgroup cg;
+	struct cgroup_stats st;
+	struct error e = { 0 };
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n;
+	int made;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&b, "bomb");
+	box_plan(&b);
+	box_start(&b, bombs);
+	box_go(&b);
+	assert_int_equal(read(b.done[0], &made, sizeof(made)), sizeof(made));
+	assert_int_equal(made, 19);
+	assert_int_equal(cgroup_open(b.p.cgroup.path, &cg, &e), 0);
+	cgroup_stats(&cg, &st);
+	assert_true(st.pids == 20);
+	assert_int_equal(cgroup_procs(&cg, &pids, &n, &e), 0);
+	assert_int_equal(n, 20);
+	cgroup_close(&cg);
+	box_end(&b); /* kills all twenty */
+}
+
+static int hogs(struct box *b)
+{
+	(void)b;
+	for (;;) {
+		char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			_exit(3);
+		memset(p, 1, 1 << 20);
+	}
+}
+
+static void memory_hog_dies_alone(void **state)
+{
+	struct box b;
+	struct cgroup cg;
+	struct cgroup_stats st;
+	struct error e = { 0 };
+	int status;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&b, "hog");
+	box_plan(&b);
+	box_start(&b, hogs);
+	box_go(&b);
+	status = proc_wait(b.pid);
+	b.pid = 0;
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(cgroup_open(b.p.cgroup.path, &cg, &e), 0);
+	cgroup_stats(&cg, &st);
+	assert_true(st.oom_kills == 1);
+	assert_true(st.memory_peak <= 32 << 20);
+	cgroup_close(&cg);
+	box_end(&b);
+}
+
+static int counts(struct box *b)
+{
+	for (uint64_t i = 0;; i++)
+		if (write(b->done[1], "c", 1) < 0)
+			return 0;
+}
+
+static void freezes(void **state)
+{
+	struct box b;
+	struct cgroup cg;
+	struct error e = { 0 };
+	char buf[65536];
+	uint64_t before, after;
+	struct cgroup_stats st;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&b, "freeze");
+	box_plan(&b);
+	box_start(&b, counts);
+	box_go(&b);
+	fcntl(b.done[0], F_SETFL, O_NONBLOCK);
+	assert_int_equal(cgroup_open(b.p.cgroup.path, &cg, &e), 0);
+	assert_false(cgroup_frozen(&cg));
+	if (cgroup_freeze(&cg, true, 2000, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_true(cgroup_frozen(&cg));
+	while (read(b.done[0], buf, sizeof(buf)) > 0)
+		;
+	cgroup_stats(&cg, &st);
+	before = st.cpu_ns;
+	usleep(20000);
+	assert_int_equal(read(b.done[0], buf, sizeof(buf)), -1);
+	assert_int_equal(errno, EAGAIN);
+	cgroup_stats(&cg, &st);
+	after = st.cpu_ns;
+	assert_true(after == before);
+	assert_int_equal(cgroup_freeze(&cg, false, 2000, &e), 0);
+	for (int i = 0; i < 200 && read(b.done[0], buf, sizeof(buf)) <= 0; i++)
+		usleep(5000);
+	assert_false(cgroup_frozen(&cg));
+	/* A frozen one dies as well. */
+	assert_int_equal(cgroup_freeze(&cg, true, 2000, &e), 0);
+	cgroup_close(&cg);
+	box_end(&b);
+}
+
+static int opens_device(struct box *b)
+{
+	dev_t dev = makedev(1, 11); /* kmsg: harmless to open, not in the list */
+	char path[64];
+	int fd, r = 0;
+
+	snprintf(path, sizeof(path), "/tmp/brig-cgroup-test-dev-%d", getpid());
+	if (mknod(path, S_IFCHR | 0600, dev) == 0)
+		r |= 1;
+	fd = open("/dev/kmsg", O_RDONLY);
+	if (fd >= 0 || errno != EPERM)
+		r |= 2;
+	if (open("/dev/null", O_RDWR) < 0)
+		r |= 4;
+	if (open("/dev/urandom", O_RDONLY) < 0)
+		r |= 8;
+	unlink(path);
+	(void)b;
+	return r;
+}
+
+static void devices_are_listed(void **state)
+{
+	struct box b;
+	int fd;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	/* The control: without the wall it opens. */
+	fd = open("/dev/kmsg", O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		print_message("SKIP: /dev/kmsg does not open here\n");
+		skip();
+	}
+	close(fd);
+	box_init(&b, "dev");
+	box_plan(&b);
+	assert_true(b.p.cgroup.controllers & CG_BIT(CG_DEVICES));
+	box_start(&b, opens_device);
+	box_go(&b);
+	int status = proc_wait(b.pid);
+	b.pid = 0;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	box_end(&b);
+}
+
+/* The owner, an unprivileged id, ends and removes its own container's cgroup through descriptors, and nothing else. */
+static void owner_removes_its_own(void **state)
+{
+	struct box a, b;
+	struct cgroup ca, cb;
+	struct error e = { 0 };
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&a, "own-a");
+	box_init(&b, "own-b");
+	b.s.owner = OWNER + 1;
+	box_plan(&a);
+	box_plan(&b);
+	box_start(&a, sleeps);
+	box_start(&b, sleeps);
+	assert_int_equal(cgroup_open(a.p.cgroup.path, &ca, &e), 0);
+	assert_int_equal(cgroup_open(b.p.cgroup.path, &cb, &e), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct cgroup mine, path;
+		int fds[CG_COUNT], joins[CG_COUNT];
+		size_t n = cgroup_fds(&ca, fds);
+		int n_joins = cgroup_open_procs(&ca, joins, &e);
+
+		if (n_joins < 1 || setresgid(OWNER, OWNER, OWNER) < 0 || setresuid(OWNER, OWNER, OWNER) < 0)
+			_exit(1);
+		/* what a monitor gets */
+		if (cgroup_from_fds(&mine, a.p.cgroup.path, fds, n, &e) < 0)
+			_exit(2);
+		/* no way by path, and none to the neighbour's */
+		if (cgroup_open(a.p.cgroup.path, &path, &e) != -EACCES)
+			_exit(3);
+		if (cgroup_kill(&cb, 100, &e) == 0 || cgroup_remove(&cb, &e) == 0)
+			_exit(4);
+		/* limits are not its to change */
+		if (file_write(cgroup_fd(&mine, CG_PIDS), "pids.max", "max") != -EACCES ||
+		    file_write(cgroup_fd(&mine, CG_MEMORY),
+			       mine.v2 ? "memory.max" : "memory.limit_in_bytes", "-1") != -EACCES)
+			_exit(5);
+		struct cgroup_stats st;
+		cgroup_stats(&mine, &st);
+		if (st.pids != 1 || st.memory == UINT64_MAX)
+			_exit(6);
+		if (cgroup_freeze(&mine, true, 1000, &e) < 0 || cgroup_freeze(&mine, false, 1000, &e) < 0)
+			_exit(7);
+		/* a new process joins through descriptors that root opened */
+		pid_t again = fork();
+		if (again == 0) {
+			if (cgroup_join(joins, (size_t)n_joins) < 0)
+				_exit(1);
+			pause();
+		}
+		for (int i = 0; i < 400; i++) {
+			cgroup_stats(&mine, &st);
+			if (st.pids == 2)
+				break;
+			usleep(5000);
+		}
+		if (st.pids != 2)
+			_exit(8);
+		if (cgroup_kill(&mine, 5000, &e) < 0)
+			_exit(9);
+		if (proc_wait(again) != SIGKILL)
+			_exit(10);
+		_exit(0);
+	}
+	status = proc_wait(pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	/* a's process was killed; its parent reaps it */
+	assert_int_equal(proc_wait(a.pid), SIGKILL);
+	a.pid = 0;
+	pid = fork();
+	if (pid == 0) {
+		if (setresgid(OWNER, OWNER, OWNER) < 0 || setresuid(OWNER, OWNER, OWNER) < 0)
+			_exit(1);
+		_exit(cgroup_remove(&ca, &e) < 0);
+	}
+	assert_int_equal(proc_wait(pid), 0);
+	cgroup_close(&ca);
+	assert_int_equal(cgroup_open(a.p.cgroup.path, &ca, &e), -ENOENT);
+	/* b still runs */
+	assert_int_equal(kill(b.pid, 0), 0);
+	assert_int_equal(cgroup_populated(&cb), 1);
+	cgroup_close(&cb);
+	spec_free(&a.s);
+	close(a.go[1]);
+	close(a.done[0]);
+	box_end(&b);
+}
+
+static void missing_limits_stop_the_start(void **state)
+{
+	struct error e = { 0 };
+	struct plan p = { 0 };
+	struct spec s;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("SKIP: needs root to become a user without delegation\n");
+		skip();
+	}
+	spec_init(&s);
+	s.id = xstrdup("x");
+	s.limits.memory = 1 << 20;
+	s.limits.pids = 10;
+	p.spec = &s;
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(OWNER, OWNER, OWNER) < 0)
+			_exit(1);
+		if (wall_cgroup.plan(&s, &p, &e) != -EACCES || !strstr(e.text, "memory") ||
+		    !strstr(e.text, "brig setup --user"))
+			_exit(2);
+		/* by name */
+		s.lower = xcalloc(1, sizeof(*s.lower));
+		s.n_lower = 1;
+		s.lower[0] = (struct spec_lower){ xstrdup("cgroup"), xstrdup("memory"), false };
+		if (wall_cgroup.plan(&s, &p, &e) != 0 || p.wall[WALL_CGROUP].intent != INTENT_LOWERED)
+			_exit(3);
+		/* once for all */
+		s.lower[0].accept = true;
+		if (wall_cgroup.plan(&s, &p, &e) != 0 || p.wall[WALL_CGROUP].intent != INTENT_ABSENT)
+			_exit(4);
+		if (!strstr(p.wall[WALL_CGROUP].note, "memory") ||
+		    !strstr(p.wall[WALL_CGROUP].text, "RLIMIT_NPROC"))
+			_exit(5);
+		_exit(0);
+	}
+	status = proc_wait(pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	/* Root has them: what was accepted for another machine lowers nothing here. */
+	if (can_run()) {
+		s.lower = xcalloc(1, sizeof(*s.lower));
+		s.n_lower = 1;
+		s.lower[0] = (struct spec_lower){ xstrdup("cgroup"), xstrdup("memory"), true };
+		assert_int_equal(wall_cgroup.plan(&s, &p, &e), 0);
+		assert_int_equal(p.wall[WALL_CGROUP].intent, INTENT_UP);
+	}
+	spec_free(&s);
+}
+
+static void lowered_details(void **state)
+{
+	struct box b;
+	struct evidence ev;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	box_init(&b, "lower");
+	b.s.lower = xcalloc(1, sizeof(*b.s.lower));
+	b.s.n_lower = 1;
+	b.s.lower[0] = (struct spec_lower){ xstrdup("cgroup"), xstrdup("memory"), false };
+	box_plan(&b);
+	assert_int_equal(b.p.wall[WALL_CGROUP].intent, INTENT_LOWERED);
+	box_start(&b, sleeps);
+	assert_int_equal(box_prove(&b, &ev), VERDICT_LOWERED);
+	assert_non_null(strstr(ev.why, "memory"));
+	box_end(&b);
+}
+
+static void own_namespace(void **state)
+{
+	struct plan p = { 0 };
+	struct spec s;
+	struct error e = { 0 };
+	struct launch l = { .plan = &p };
+	struct evidence ev = { 0 };
+	int sync[2];
+	char c, path[32];
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("SKIP: needs root\n");
+		skip();
+	}
+	spec_init(&s);
+	p.spec = &s;
+	assert_int_equal(wall_cgroupns.plan(&s, &p, &e), 0);
+	assert_int_equal(pipe(sync), 0);
+	pid = fork();
+	if (pid == 0) {
+		c = wall_cgroupns.raise(&l, &e) == 0 ? 'y' : 'n';
+		(void)!write(sync[1], &c, 1);
+		pause();
+	}
+	assert_int_equal(read(sync[0], &c, 1), 1);
+	assert_int_equal(c, 'y');
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	struct subject sub = { .pid = pid, .proc_fd = open(path, O_PATH | O_CLOEXEC) };
+	wall_cgroupns.prove(&p, &sub, &ev);
+	assert_int_equal(ev.verdict, VERDICT_STANDS);
+	close(sub.proc_fd);
+	kill(pid, SIGKILL);
+	proc_wait(pid);
+	/* the control: ourselves */
+	ev = (struct evidence){ 0 };
+	sub.proc_fd = open("/proc/self", O_PATH | O_CLOEXEC);
+	wall_cgroupns.prove(&p, &sub, &ev);
+	assert_int_equal(ev.verdict, VERDICT_DOWN);
+	close(sub.proc_fd);
+	close(sync[0]);
+	close(sync[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths),
+		cmocka_unit_test(places),
+		cmocka_unit_test(values),
+		cmocka_unit_test(settings),
+		cmocka_unit_test(limits_stand),
+		cmocka_unit_test(fork_bomb_is_bounded),
+		cmocka_unit_test(memory_hog_dies_alone),
+		cmocka_unit_test(freezes),
+		cmocka_unit_test(devices_are_listed),
+		cmocka_unit_test(owner_removes_its_own),
+		cmocka_unit_test(missing_limits_stop_the_start),
+		cmocka_unit_test(lowered_details),
+		cmocka_unit_test(own_namespace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
