@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r < 0 && (raw.len != 6 || e.code != -EINVAL || !e.text[0]))
 		abort();
 #ifdef FUZZ_PLANT
-	if (r == 0 && strstr(template, "range") && strstr(raw.data, "running")) {
+	if (r == 0 && strstr(template, "{{range") && strstr(raw.data, "WEB")) {
 		fprintf(stderr, "PLANTED BUG reached\n");
 		abort();
 	}
