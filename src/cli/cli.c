@@ -149,6 +149,10 @@ static int dispatch(const struct cli_command *const *commands, int argc, char **
 	}
 	if (streq(argv[1], "help"))
 		return help(commands, argc, argv, e);
+	if (streq(argv[1], "__describe")) {
+		cli_describe(commands);
+		return 0;
+	}
 	if (streq(argv[1], "--version") || streq(argv[1], "-v")) {
 		printf("brig version " BRIG_VERSION "\n");
 		return 0;

@@ -27,7 +27,11 @@ struct cli_option {
 	size_t offset;	      /* of the member in the command's options structure */
 	const char *arg;      /* placeholder in help, NULL for flags */
 	const char *help;     /* one line; NULL: not shown anywhere */
-	const char *complete; /* "containers", "images", "walls", "files", "dirs", "a b c" (words); NULL: nothing */
+	/*
+	 * What completes it: "containers", "running" (containers), "images", "volumes", "walls", "files", "dirs", "paths"
+	 * (files and CONTAINER:), "commands", or words ("always missing never"); NULL: nothing.
+	 */
+	const char *complete;
 };
 
 /* CLI_OPT(struct run_options, detach, "detach", 'd', CLI_FLAG, NULL, "run in the background", NULL) */
@@ -95,6 +99,9 @@ void cli_options_free(const struct cli_command *c, void *options);
 void cli_help_all(const struct cli_command *const *commands, unsigned width);
 void cli_help_command(const struct cli_command *c, unsigned width);
 void cli_help_group(const struct cli_command *const *commands, const char *group, unsigned width);
+
+/* The table as JSON on stdout; every program answers it to the hidden command __describe. */
+void cli_describe(const struct cli_command *const *commands);
 
 /* True when `name` is one of the command's names, its own or an alias. */
 bool cli_named(const struct cli_command *c, const char *name);

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every command of the front, one line each, in alphabetical order. */
+/*
+ * Every command of the front, one line each, in alphabetical order. HERE: the command is `cmd_NAME` of a file in
+ * src/cli/. ELSEWHERE: another program has it (see `program` in cli.h).
+ */
 #include "cli/cli.h"
 
-extern const struct cli_command
-	cmd_version;
+/* clang-format off */
+#define COMMANDS \
+	HERE(complete) \
+	HERE(version) \
 
-const struct cli_command *const brig_commands[] = {
-	&cmd_version,
-	NULL,
-};
+/* clang-format on */
+
+#define HERE(name) extern const struct cli_command cmd_##name;
+#define ELSEWHERE(...)
+COMMANDS
+#undef HERE
+#undef ELSEWHERE
+
+#define HERE(name) &cmd_##name,
+#define ELSEWHERE(name, program, group, summary, aliases) CLI_EXTERNAL(name, program, group, summary, aliases),
+const struct cli_command *const brig_commands[] = { COMMANDS NULL };
