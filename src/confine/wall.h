@@ -83,6 +83,7 @@ struct plan {
 struct launch {
 	struct plan *plan;
 	int sync;
+	bool joining;	/* raise: a second process in a running container (exec) */
 	pid_t pid;	/* outside: the new process, as our pid namespace numbers it */
 	int pidfd;	/* outside: its pidfd */
 	int root_fd;	/* raise: the new root, once it is mounted */

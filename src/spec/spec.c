@@ -48,6 +48,8 @@ void spec_free(struct spec *s)
 		free(s->ports[i].host_addr);
 	free(s->ports);
 	free(s->expose_tcp);
+	free(s->apparmor);
+	free(s->selinux);
 	free(s->rlimits);
 	free(s->limits.cpuset_cpus);
 	free(s->limits.cpuset_mems);

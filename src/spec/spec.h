@@ -115,6 +115,8 @@ struct spec {
 	uint16_t *expose_tcp; /* ports that the image or -p declares: Landlock allows bind to these */
 	size_t n_expose_tcp;
 
+	char *apparmor;	     /* profile to run under; NULL: none named */
+	char *selinux;	     /* label to run under; NULL: none named */
 	uint64_t caps;	     /* bit mask of capabilities(7) kept in the bounding, effective and permitted sets */
 	struct spec_rlimit *rlimits;
 	size_t n_rlimits;

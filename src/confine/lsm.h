@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The LSM wall: the AppArmor profile or SELinux label of a container, when the host has one. */
+#pragma once
+
+#include "confine/wall.h"
+
+extern const struct wall wall_lsm;
+
+enum lsm_kind {
+	LSM_NONE,
+	LSM_APPARMOR,
+	LSM_SELINUX,
+};
+
+/* The label-giving module that is active on this machine; reads only. */
+enum lsm_kind lsm_active(void);
