@@ -17,7 +17,7 @@ struct conf {
 	uint64_t memory_swap;	 /* swap on top of memory; 0: none */
 	uint64_t pids;		 /* tasks */
 	uint64_t cpu_weight;	 /* cgroup v2 cpu.weight, 1 to 10000 */
-	uint64_t io_weight;	 /* cgroup v2 io.weight, 1 to 10000 */
+	uint64_t io_weight;	 /* cgroup v2 io.weight, 1 to 10000; 0: not set, the kernel's 100 */
 	uint64_t nofile;	 /* open files, soft and hard */
 	uint64_t shm_size;	 /* /dev/shm */
 	uint64_t tmp_size;	 /* /tmp and /run, each */
@@ -38,6 +38,9 @@ void conf_free(struct conf *c);
 
 /* Reads one file's text over `c`; `name` goes into errors. For tests and the fuzzer. */
 int conf_parse(struct conf *c, const char *text, const char *name, struct error *e);
+
+/* c->memory in bytes: half of the machine's where it is 0. */
+uint64_t conf_memory(const struct conf *c);
 
 /* Writes the built-in defaults, for `brig info` and the man page. */
 void conf_defaults(struct conf *c);

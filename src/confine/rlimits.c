@@ -5,10 +5,12 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Names of --ulimit and of /proc/PID/limits (proc(5)); the latter's columns are fixed. */
@@ -86,6 +88,15 @@ int rlimit_parse(const char *arg, struct spec_rlimit *out, struct error *e)
 	return 0;
 }
 
+/* Root of a container or of a small virtual machine may lack it. */
+bool rlimits_can_raise(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective & (1u << CAP_SYS_RESOURCE));
+}
+
 static const struct spec_rlimit *asked(const struct spec *s, int resource)
 {
 	for (size_t i = 0; i < s->n_rlimits; i++)
@@ -144,9 +155,9 @@ static int rlimits_plan(const struct spec *s, struct plan *p, struct error *e)
 		if (r->soft > r->hard)
 			return error_set(e, EINVAL, "ulimit %s: the soft limit is above the hard one",
 					 rlimit_name(r->resource));
-		if (geteuid() != 0 && asked(s, r->resource) &&
+		if (asked(s, r->resource) && !rlimits_can_raise() &&
 		    getrlimit((__rlimit_resource_t)r->resource, &now) == 0 && r->hard > now.rlim_max)
-			return error_set(e, EPERM, "ulimit %s: %s is more than this user's own hard limit of %llu",
+			return error_set(e, EPERM, "ulimit %s: %s is more than the caller's own hard limit of %llu",
 					 rlimit_name(r->resource), value_text(r->hard, num),
 					 (unsigned long long)now.rlim_max);
 		if (used < sizeof(text))
@@ -184,12 +195,12 @@ static int set_limit(pid_t pid, const struct spec *s, const struct spec_rlimit *
 	return 0;
 }
 
-/* Only root may raise a hard limit, and root inside a user namespace may not: so it is done from here. */
+/* CAP_SYS_RESOURCE inside a user namespace does not raise a hard limit: so it is done from here. */
 static int rlimits_outside(struct launch *l, struct error *e)
 {
 	const struct spec *s = l->plan->spec;
 
-	if (geteuid() != 0 || spec_lowered(s, "rlimits", NULL))
+	if (spec_lowered(s, "rlimits", NULL) || !rlimits_can_raise())
 		return 0;
 	for (size_t i = 0; i < s->n_rlimits; i++) {
 		int r = set_limit(l->pid, s, &s->rlimits[i], e);

@@ -11,7 +11,7 @@
  *	rtprio, nice	0: no real-time scheduling, no priority over others
  *
  * A default never raises what the caller itself has; a value that was asked for and is above it is an error, but for
- * root, whose starting process raises it from outside.
+ * root (CAP_SYS_RESOURCE), whose starting process raises it from outside.
  * Others (cpu, fsize, data, as, ...) stay as the caller has them.
  */
 #pragma once
@@ -28,5 +28,8 @@ int rlimit_parse(const char *arg, struct spec_rlimit *out, struct error *e);
 /* The limits that the wall sets for `s`: one for each resource that it touches. Returns the number; room for 16. */
 enum { RLIMITS_MAX = 16 };
 size_t rlimits_make(const struct spec *s, struct spec_rlimit *out);
+
+/* Has the calling process what it takes to raise a hard limit? */
+bool rlimits_can_raise(void);
 
 extern const struct wall wall_rlimits;
