@@ -15,10 +15,10 @@
  *	ATTACH_STDOUT, ATTACH_STDERR	bytes
  *	ATTACH_STATUS	struct attach_status
  *	ATTACH_EXIT	int32_t wait status: pid 1 ended and this is all of its output
- *	ATTACH_SLOW	the client did not read for ATTACH_PATIENCE_MS and is dropped
  *
  * Numbers are in the machine's byte order: both ends are on one machine. The monitor holds no bytes back for a client: while
- * one does not read, the container's output waits, for at most ATTACH_PATIENCE_MS; then the client is dropped.
+ * one does not read, the container's output waits, for at most ATTACH_PATIENCE_MS; then the client is dropped. End of file
+ * without ATTACH_EXIT: dropped, or the monitor died.
  */
 #pragma once
 
@@ -45,7 +45,6 @@ enum attach_type {
 	ATTACH_STDERR = 'E',
 	ATTACH_STATUS = 'S',
 	ATTACH_EXIT = 'X',
-	ATTACH_SLOW = 'L',
 };
 
 enum { ATTACH_WANT_STDIN = 1, ATTACH_WANT_STDOUT = 2, ATTACH_WANT_STDERR = 4 };

@@ -40,6 +40,9 @@ int event_record(const char *type, const char *id, const char *name, const char 
 int event_write(int dir, uint64_t max, const char *type, const char *id, const char *action, const struct event_attr *attrs,
 		size_t n);
 
+/* Appends whole lines, under the file's lock. 0 or negative errno. */
+int event_append(int dir, uint64_t max, const void *lines, size_t n);
+
 /* Makes one line with its newline in `out`; the length. For event_write and tests. */
 size_t event_format(const char *type, const char *id, const char *action, const struct event_attr *attrs, size_t n,
 		    uint64_t now_ns, char out[static EVENT_LINE_MAX]);

@@ -5,8 +5,8 @@
  *
  *	{"log":"text\n","stream":"stdout","time":"2026-11-24T07:00:00.123456789Z"}
  *
- * A line of output longer than LOG_LINE_MAX, or one that rests for LOG_REST_MS before its end comes, is written in parts:
- * all but the last have no "\n". Output that is not UTF-8 is not lost: each bad byte shows as U+FFFD in "log", and the
+ * A line of output that is longer than LOG_LINE_MAX, or does not fit into LOG_ENTRY_MAX, or rests for LOG_REST_MS before
+ * its end comes, is written in parts: all but the last have no "\n". Output that is not UTF-8 is not lost: each bad byte shows as U+FFFD in "log", and the
  * exact bytes stand beside it:
  *
  *	{"log":"\ufffdx\n","b64":"/3gK","stream":"stdout","time":...}
@@ -24,9 +24,10 @@
 #include <sys/types.h>
 
 enum {
-	LOG_LINE_MAX = 16384, /* bytes of output in one object */
+	LOG_LINE_MAX = 16384,  /* bytes of output in one object */
 	LOG_REST_MS = 200,
-	LOG_OUT = 32768,      /* bytes gathered before they are written */
+	LOG_ENTRY_MAX = 24576, /* bytes of one object with its newline */
+	LOG_OUT = 65536,       /* bytes gathered before they are written */
 };
 
 enum log_stream { LOG_STDOUT, LOG_STDERR };
@@ -40,7 +41,7 @@ struct log_writer {
 	uint64_t bytes, dropped; /* output taken, and of it not written */
 	int error;	   /* errno of the last failed write, 0 after a good one */
 	size_t held[2];	   /* bytes of an unfinished line, per stream */
-	size_t out_len;
+	size_t out_len, out_bytes; /* gathered in `out`, and the output that it stands for */
 	char line[2][LOG_LINE_MAX];
 	char out[LOG_OUT];
 };
@@ -58,11 +59,10 @@ static inline bool log_holds(const struct log_writer *w)
 void log_close(struct log_writer *w);
 
 /*
- * Writes one object for at most LOG_LINE_MAX bytes into `out`, which has room for LOG_ENTRY_MAX. The length. For log_write and
- * the fuzzer.
+ * Writes one object into `out`, which has room for LOG_ENTRY_MAX, for as much of the `n` bytes as fits: *used. At least one
+ * byte, if there is one. `time` as bare_time() gives it. The length. For log_write and the fuzzer.
  */
-enum { LOG_ENTRY_MAX = LOG_LINE_MAX * 6 + LOG_LINE_MAX / 3 * 4 + 160 };
-size_t log_encode(enum log_stream s, const void *data, size_t n, const char time[static 40], char *out);
+size_t log_encode(enum log_stream s, const void *data, size_t n, const char *time, char *out, size_t *used);
 
 /* One object read back. */
 struct log_entry {

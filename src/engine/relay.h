@@ -28,6 +28,20 @@
 
 enum { RELAY_KEYS_MAX = 8 };
 
+struct relay;
+
+/* How a loop moves the person's bytes: for the monitor, which links without this room's C library where there is no person. */
+struct relay_ops {
+	/* Output of `stream` (0: stdout, 1: stderr). Bytes taken, -EAGAIN, or another negative errno: nobody reads it. */
+	ssize_t (*write)(struct relay *r, int stream, const void *data, size_t n);
+	/* The same from a pipe, without a copy. 0 at its end; -EOPNOTSUPP: this output cannot. */
+	ssize_t (*splice)(struct relay *r, int stream, int pipe);
+	/* Input, once poll(2) announced it. 0 with in_ended set at its end; sets `detached` after the detach keys. */
+	ssize_t (*read)(struct relay *r, void *data, size_t n);
+	/* Handles what came on `signals`: passes them on to `pidfd` (-1: none), a new size to `tty` (-1: none). */
+	void (*signals)(struct relay *r, int pidfd, int tty);
+};
+
 struct relay {
 	/* set by the caller after relay_init() */
 	int in, out, err;	 /* the person's descriptors, -1: none; not closed */
@@ -37,9 +51,14 @@ struct relay {
 	unsigned n_keys;	 /* 0: there is no way to detach */
 
 	/* the relay's own */
+	const struct relay_ops *ops;
 	int signals;		 /* signalfd */
+	int own[2];		 /* out and err opened again, so that they can be non-blocking for us alone; -1: cannot be */
+	bool can_splice[2];
 	bool open, raw, in_ended, detached;
 	unsigned keys_seen, interrupts;
+	void (*resize)(struct relay *r, uint16_t rows, uint16_t cols); /* in place of `tty`: an attach socket */
+	int sock;
 	struct termios saved;
 	sigset_t mask;
 };
@@ -52,19 +71,20 @@ int relay_parse_keys(struct relay *r, const char *text, struct error *e);
 int relay_open(struct relay *r, struct error *e);
 void relay_close(struct relay *r);
 
-/* One more process of a container (`exec`): its outer pipe ends (-1: none) or its terminal. The descriptors stay the caller's. */
+/* One more process of a container (`exec`), a child of this process. The descriptors stay the caller's. */
 struct relay_process {
+	pid_t pid;
 	int pidfd;
-	int in, out, err; /* write end of its stdin, read ends of its output */
+	int in, out, err; /* outer ends of its pipes, -1: none */
 	int tty;	  /* outer side of its terminal; the three are -1 then */
 };
 
 /*
- * Moves bytes until the process ended and its output was passed on. RELAY_ENDED, RELAY_DETACHED, or a negative errno. The
- * wait status is the caller's to fetch (waitpid).
+ * Moves bytes until the process ended and its output was passed on, and reaps it. RELAY_ENDED with *status the wait status,
+ * RELAY_DETACHED, or a negative errno.
  */
 enum { RELAY_ENDED = 0, RELAY_DETACHED = 1 };
-int relay_run(struct relay *r, const struct relay_process *p, struct error *e);
+int relay_run(struct relay *r, const struct relay_process *p, int *status, struct error *e);
 
 /*
  * The same over a connected attach socket (engine/attach.h). `pidfd` of pid 1 for passing signals on, -1: none.

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the monitor: the loop's state and its parts. For what the monitor is, see engine/monitor.h. */
+#pragma once
+
+#include "engine/attach.h"
+#include "engine/events.h"
+#include "engine/log.h"
+#include "engine/monitor.h"
+#include "engine/monitor_bare.h"
+
+#include <poll.h>
+#include <signal.h>
+
+enum {
+	OUTPUT_RATE = 32 * 1024 * 1024, /* bytes of output a second that a detached monitor takes; more waits in the pipe */
+	TTY_DRAIN_MS = 500,		/* how long a terminal may still deliver after the end */
+	IDLE_MS = 1000,			/* without output for this long: buffers are given back */
+	CHILD_GRACE_MS = 10000,		/* for a health check beyond its own timeout */
+	USAGE_GLANCE_MS = 5000,		/* free space of the file system is looked at */
+	USAGE_FINE_MS = 300000,		/* the writable layer is measured at least this often */
+	USAGE_HIGH_MS = 10000,
+	USAGE_LIMIT_MS = 600000,	/* one measurement may take no longer */
+	DISK_STOP_S = 3,		/* stop timeout of a container that outgrew its limit */
+};
+
+struct client {
+	int fd; /* -1: free */
+	uint8_t want;	 /* ATTACH_WANT_* once its hello was taken, else 0 */
+	bool due;	 /* the chunk is still to be sent to it */
+	bool stalled;	 /* has input for the container, which takes none now */
+};
+
+/* A helper process: the front with an internal command. */
+struct task {
+	pid_t pid;	/* 0: none runs */
+	uint64_t started, next, kill_at; /* bare_ticks(); 0: never */
+};
+
+struct monitor {
+	struct monitor_kit *kit;
+	struct relay *front;
+	bool bare;		/* this process is brig-monitor */
+	char **env;
+	void (*prepare_child)(struct monitor *m); /* NULL: descriptors already stand as the kit says */
+	int signals;		/* signalfd */
+	sigset_t mask;		/* signal mask before */
+	struct sigaction pipe;	/* SIGPIPE's action before */
+
+	int out[2], in;		/* container's side; -1: closed. A terminal is in out[0] and in. */
+	int notify, oom, listen;
+	bool tty, logging, log_failed;
+	struct client client[ATTACH_CLIENTS];
+
+	/* output on its way to all who want it; chunk[0] is the attach type */
+	size_t chunk_len, front_done;
+	bool front_due;
+	uint64_t chunk_since;
+	/* input on its way to the container */
+	size_t in_len, in_off;
+	bool in_end;
+
+	uint64_t rate_start, rate_bytes, pause_until;
+	uint64_t rest_at, idle_at;
+	struct task health, usage;
+	uint64_t glance_at, free_bytes, free_inodes; /* of the file system, at the last measurement */
+	uint64_t kill_at;	/* SIGKILL after a stop signal */
+	enum monitor_reason reason;
+	bool stopping, ended, detach;
+	int status;
+	uint64_t ended_at, oom_first, oom_seen; /* oom_kill counts */
+	uint64_t refused;
+
+	struct log_writer log;
+	char chunk[ATTACH_MAX] __attribute__((aligned(4096)));
+	char input[ATTACH_MAX];
+};
+
+/* poll(2)'s slots: the fixed ones, then a slot for each client. */
+enum slot {
+	SLOT_SIGNALS,
+	SLOT_PID,
+	SLOT_OUT,
+	SLOT_ERR,
+	SLOT_IN,
+	SLOT_NOTIFY,
+	SLOT_OOM,
+	SLOT_LISTEN,
+	SLOT_FRONT_SIGNALS,
+	SLOT_FRONT_IN,
+	SLOT_FRONT_OUT,
+	SLOT_CLIENTS,
+	SLOT_COUNT = SLOT_CLIENTS + ATTACH_CLIENTS,
+};
+
+/* monitor.c */
+int monitor_run(struct monitor *m);
+void monitor_event(struct monitor *m, const char *action, const struct event_attr *attrs, size_t n);
+static inline void sooner(uint64_t *at, uint64_t when)
+{
+	if (when && (!*at || when < *at))
+		*at = when;
+}
+
+/* monitor_io.c: output and input. output_read() tells whether there was any. */
+bool output_busy(const struct monitor *m);
+bool output_read(struct monitor *m, int stream);
+void output_deliver(struct monitor *m);
+void output_close(struct monitor *m, int stream);
+void output_timers(struct monitor *m, uint64_t now, uint64_t *next);
+void input_front(struct monitor *m);
+void input_write(struct monitor *m);
+
+/* monitor_client.c: the attach socket */
+void client_accept(struct monitor *m);
+void client_read(struct monitor *m, struct client *c);
+void client_send(struct monitor *m, struct client *c);
+void client_drop(struct client *c);
+void client_farewell(struct monitor *m);
+
+/* monitor_task.c: children, stopping, limits */
+void task_start(struct monitor *m);
+void task_reap(struct monitor *m);
+void task_timers(struct monitor *m, uint64_t now, uint64_t *next);
+void task_end(struct monitor *m);
+void monitor_stop(struct monitor *m, enum monitor_reason why, uint64_t timeout_s);
+void monitor_oom(struct monitor *m);
+/* Arguments of an internal command; `after` adds wait status and reason. Replaces the process; returns on failure only. */
+void monitor_exec_front(struct monitor *m, const char *command, bool after);
+
+/* monitor_kit.c: monitor_exec() with the program's path, for tests */
+int monitor_exec_at(const char *path, struct monitor_kit *kit, struct error *e);
+
+/* monitor_main.c and monitor_harden.c */
+int monitor_kit_load(int fd, struct monitor_kit *kit);
+int monitor_harden(const struct monitor_kit *kit);

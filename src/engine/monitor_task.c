@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the monitor does beside moving bytes: its children, stopping the container, and its limits. */
+#include "engine/monitor_loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { USAGE_SHARE = 20 }; /* a measurement may take a twentieth of the time */
+
+static uint64_t ms(uint64_t v)
+{
+	return v * NS_PER_MS;
+}
+
+static void signal_init(struct monitor *m, int sig)
+{
+	syscall(SYS_pidfd_send_signal, m->kit->fd[MFD_PIDFD], sig, NULL, 0);
+}
+
+void monitor_stop(struct monitor *m, enum monitor_reason why, uint64_t timeout_s)
+{
+	if (m->stopping || m->ended)
+		return;
+	m->stopping = true;
+	m->reason = why;
+	signal_init(m, m->kit->stop_signal > 0 ? m->kit->stop_signal : SIGTERM);
+	m->kill_at = bare_ticks() + (timeout_s > 0 ? timeout_s * NS_PER_S : 1);
+}
+
+void monitor_oom(struct monitor *m)
+{
+	uint64_t count, drop;
+
+	if (m->kit->fd[MFD_OOM_EVENT] >= 0)
+		while (read(m->kit->fd[MFD_OOM_EVENT], &drop, sizeof(drop)) > 0)
+			;
+	count = bare_field(m->kit->fd[MFD_OOM], "oom_kill");
+	if (count > m->oom_seen) {
+		m->oom_seen = count;
+		monitor_event(m, "oom", NULL, 0);
+	}
+}
+
+void monitor_exec_front(struct monitor *m, const char *command, bool after)
+{
+	char status[24], brig[] = "brig", *argv[6] = { brig, (char *)command, (char *)m->kit->id };
+
+	if (after) {
+		bare_decimal((uint64_t)(unsigned)m->status, 1, status);
+		argv[3] = status;
+		argv[4] = (char *)monitor_reason_name(m->reason);
+	}
+	syscall(SYS_execveat, m->kit->fd[MFD_FRONT], "", argv, m->env, AT_EMPTY_PATH);
+}
+
+static void run(struct monitor *m, struct task *t, const char *command, uint64_t limit_ms)
+{
+	uint64_t now = bare_ticks();
+	pid_t pid;
+
+	t->next = 0;
+	if (m->kit->fd[MFD_FRONT] < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		sigaction(SIGPIPE, &m->pipe, NULL);
+		sigprocmask(SIG_SETMASK, &m->mask, NULL);
+		if (m->prepare_child)
+			m->prepare_child(m);
+		monitor_exec_front(m, command, false);
+		_exit(127);
+	}
+	t->started = now;
+	t->pid = pid > 0 ? pid : 0;
+	t->kill_at = now + ms(limit_ms);
+	/* No process to be had: the next time comes. */
+	if (pid < 0)
+		t->next = now + ms(USAGE_HIGH_MS);
+}
+
+static uint64_t health_interval(const struct monitor *m)
+{
+	return m->kit->health_interval_ns;
+}
+
+void task_start(struct monitor *m)
+{
+	uint64_t now = bare_ticks();
+
+	if (m->kit->fd[MFD_FRONT] < 0)
+		return;
+	if (health_interval(m))
+		m->health.next = now + health_interval(m);
+	if (m->kit->disk || m->kit->disk_inodes)
+		m->usage.next = now + ms(USAGE_GLANCE_MS);
+}
+
+/* Exit code of a measurement: when is the next one? */
+static void usage_done(struct monitor *m, int code, uint64_t took)
+{
+	uint64_t next = ms(code == USAGE_HIGH ? USAGE_HIGH_MS : USAGE_FINE_MS);
+
+	if (code == USAGE_OVER || code == USAGE_FAR_OVER) {
+		monitor_event(m, "disk_limit", NULL, 0);
+		monitor_stop(m, MONITOR_DISK, code == USAGE_OVER ? DISK_STOP_S : 0);
+		return;
+	}
+	if (next < took * USAGE_SHARE)
+		next = took * USAGE_SHARE;
+	m->usage.next = m->usage.started + took + next;
+	/* Below three quarters of the limit: an eighth of it may be written before the next look. */
+	m->glance_at = code == USAGE_HIGH ? 0 : bare_ticks() + ms(USAGE_GLANCE_MS);
+}
+
+void task_reap(struct monitor *m)
+{
+	struct task *all[] = { &m->health, &m->usage };
+	uint64_t now = bare_ticks();
+
+	for (int i = 0; i < 2; i++) {
+		struct task *t = all[i];
+		int status;
+
+		if (t->pid <= 0 || waitpid(t->pid, &status, WNOHANG) != t->pid)
+			continue;
+		t->pid = 0;
+		t->kill_at = 0;
+		if (t == &m->health)
+			t->next = now + health_interval(m);
+		else
+			usage_done(m, WIFEXITED(status) ? WEXITSTATUS(status) : -1, now - t->started);
+	}
+}
+
+void task_end(struct monitor *m)
+{
+	struct task *all[] = { &m->health, &m->usage };
+
+	for (int i = 0; i < 2; i++) {
+		if (all[i]->pid > 0) {
+			kill(all[i]->pid, SIGKILL);
+			while (waitpid(all[i]->pid, NULL, 0) < 0 && errno == EINTR)
+				;
+		}
+		*all[i] = (struct task){ 0 };
+	}
+	m->glance_at = 0;
+}
+
+/* Much less free space than at the last measurement: somebody writes much, perhaps this container. */
+static void glance(struct monitor *m, uint64_t now)
+{
+	struct statfs fs;
+
+	m->glance_at = now + ms(USAGE_GLANCE_MS);
+	if (m->usage.pid || !m->usage.next || fstatfs(m->kit->fd[MFD_DIR], &fs) < 0)
+		return;
+	uint64_t bytes = (uint64_t)fs.f_bfree * (uint64_t)fs.f_bsize, inodes = fs.f_ffree;
+
+	if ((m->kit->disk && bytes + m->kit->disk / 8 < m->free_bytes) ||
+	    (m->kit->disk_inodes && inodes + m->kit->disk_inodes / 8 < m->free_inodes)) {
+		if (now >= m->usage.started + ms(USAGE_HIGH_MS))
+			m->usage.next = now;
+	}
+}
+
+static void usage_run(struct monitor *m)
+{
+	struct statfs fs;
+
+	if (fstatfs(m->kit->fd[MFD_DIR], &fs) == 0) {
+		m->free_bytes = (uint64_t)fs.f_bfree * (uint64_t)fs.f_bsize;
+		m->free_inodes = fs.f_ffree;
+	}
+	run(m, &m->usage, "__usage", USAGE_LIMIT_MS);
+}
+
+void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
+{
+	if (m->ended)
+		return;
+	if (m->kill_at && now >= m->kill_at) {
+		signal_init(m, SIGKILL);
+		m->kill_at = 0;
+	}
+	if (m->health.next && now >= m->health.next)
+		run(m, &m->health, "__health", m->kit->health_timeout_ns / NS_PER_MS + CHILD_GRACE_MS);
+	if (m->glance_at && now >= m->glance_at)
+		glance(m, now);
+	if (m->usage.next && now >= m->usage.next)
+		usage_run(m);
+	struct task *all[] = { &m->health, &m->usage };
+	for (int i = 0; i < 2; i++) {
+		if (all[i]->kill_at && now >= all[i]->kill_at) {
+			kill(all[i]->pid, SIGKILL);
+			all[i]->kill_at = 0;
+		}
+		sooner(next, all[i]->kill_at);
+		sooner(next, all[i]->next);
+	}
+	sooner(next, m->kill_at);
+	sooner(next, m->glance_at);
+}
