@@ -362,7 +362,7 @@ struct self_test {
 
 static int try_write(const struct self_test *t)
 {
-	_cleanup_close_ int fd = openat(t->proc, "self/comm", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(t->proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : 0;
 }
@@ -409,12 +409,12 @@ static int self_test_before(struct self_test *t, const struct spec *s, const str
 {
 	int err;
 
-	t->fs = r->handled.fs && !lowered(s, "proc") && !spec_lowered(s, "seccomp", "userns");
+	t->fs = t->proc >= 0 && r->handled.fs && !lowered(s, "proc") && !spec_lowered(s, "seccomp", "userns");
 	t->net = r->handled.net;
 	t->scope = r->handled.scoped;
 	err = t->fs ? try_write(t) : 0;
 	if (err < 0)
-		return error_errno(e, err, "self-test: /proc/self/comm");
+		return error_errno(e, err, "self-test: /proc/sys/user");
 	if (t->net) {
 		t->family = AF_INET;
 		t->port = undeclared_port(s);
@@ -505,7 +505,7 @@ static int raise_all(struct launch *l, struct rules *r, struct self_test *t, str
 
 static int raise_wall(struct launch *l, struct error *e)
 {
-	_cleanup_close_ int root = -1, proc = -1;
+	_cleanup_close_ int root = -1;
 	struct self_test t = { .proc = l->proc_fd, .socket = -1 };
 	struct rules r = { .fd = -1 };
 	int err;
@@ -522,8 +522,10 @@ static int raise_wall(struct launch *l, struct error *e)
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return error_errno(e, errno, "landlock wall: /");
-	if (t.proc < 0)
-		t.proc = proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/*
+	 * Only the container's first process has a procfs in which root inside may write anything at all; for one that
+	 * joins, the other tests show that its domain holds.
+	 */
 	r.root = root;
 	err = raise_all(l, &r, &t, e);
 	if (r.fd >= 0)
@@ -558,6 +560,7 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 }
 
 const struct wall wall_landlock = {
+	.on_exec = true,
 	.id = WALL_LANDLOCK,
 	.name = "landlock",
 	.what = "writes only to declared places, TCP bind only on declared ports, scoped signals and abstract sockets",

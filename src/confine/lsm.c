@@ -167,6 +167,7 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 }
 
 const struct wall wall_lsm = {
+	.on_exec = true,
 	.id = WALL_LSM,
 	.name = "lsm",
 	.what = "AppArmor profile or SELinux label, when the host has one",

@@ -300,6 +300,7 @@ static void rlimits_prove(const struct plan *p, const struct subject *s, struct 
 }
 
 const struct wall wall_rlimits = {
+	.on_exec = true,
 	.id = WALL_RLIMITS,
 	.name = "rlimits",
 	.what = "open files, tasks, stack, locked memory; no core files, no priority",

@@ -210,6 +210,7 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 }
 
 const struct wall wall_seccomp = {
+	.on_exec = true,
 	.id = WALL_SECCOMP,
 	.name = "seccomp",
 	.what = "system calls: an allow list for one architecture; rare and suspicious calls are reported",

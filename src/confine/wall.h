@@ -93,6 +93,18 @@ struct launch {
 	int cgroup_join[10]; /* v1 hierarchies that the new process joins first of all; see confine/cgroup.h */
 	size_t n_cgroup_join;
 	int tty_fd;	/* raise: the terminal's inner side */
+	int ptmx_fd;	/* raise: its outer side, on the way to the starter */
+	int stage_fd;	/* raise: a tmpfs of our own, dropped with the old root */
+	int init_fd;	/* raise: the program for --init, -1 without */
+	bool early;	/* raise: the new process opens its sources itself */
+	/*
+	 * What the root is made of: lower, data and rw of spec->root (-1 where there is none), then one for each bind
+	 * of spec->mounts in order. Detached mounts when root runs brig, else opened by the new process itself
+	 * while it still has the caller's id.
+	 */
+	int *sources;
+	size_t n_sources;
+	bool sources_detached; /* they are detached mounts that the starter made */
 };
 
 /* A process to judge. */
@@ -124,6 +136,7 @@ struct wall {
 	const char *what;	     /* one line for help and documentation */
 	const char *const *details; /* what --lower NAME=DETAIL takes, NULL-terminated; NULL: only the whole wall */
 	bool can_lower;		     /* false: this wall has no --lower at all */
+	bool on_exec;		     /* raised again for each process that joins (brig exec, health checks) */
 	int (*plan)(const struct spec *s, struct plan *p, struct error *e);
 	int (*outside)(struct launch *l, struct error *e);
 	int (*raise)(struct launch *l, struct error *e);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc of the new pid namespace. What is not about the container's own processes is hidden unless it is on a short list:
+ * interrupts, kernel symbols, timers, keys and the rest tell about the host and about neighbours (R26, A15). A name that
+ * a newer kernel adds is hidden until somebody adds it here.
+ */
+#include "confine/mount.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "confine/sys.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+
+/* What run-times, init programs and monitoring read; each is a sum over the machine, or about the reader itself. */
+static const char *const allowed[] = {
+	"cgroups", "cpuinfo", "filesystems", "loadavg", "meminfo", "mounts", "net", "pressure", "self", "stat",
+	"swaps", "sys", "sysvipc", "thread-self", "uptime", "version", "vmstat",
+};
+
+bool mount_proc_allowed(const char *name)
+{
+	if (name[0] >= '1' && name[0] <= '9')
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+		if (streq(allowed[i], name))
+			return true;
+	return false;
+}
+
+struct masks {
+	int null_fd, empty_fd; /* O_PATH of the verified /dev/null and of an empty folder, both in our namespace */
+};
+
+static int masks_open(struct launch *l, struct masks *k, struct error *e)
+{
+	_cleanup_close_ int at = -1, m = -1;
+	struct stat st;
+	int r;
+
+	k->null_fd = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (k->null_fd < 0 || fstat(k->null_fd, &st) < 0)
+		return error_errno(e, errno, "/dev/null");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return error_set(e, ENODEV, "/dev/null of the host is not the device 1:3");
+	if (mkdirat(l->stage_fd, "empty", 0555) < 0)
+		return error_errno(e, errno, "mask folder");
+	at = openat(l->stage_fd, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return error_errno(e, errno, "mask folder");
+	m = mount_new("tmpfs", "mode=0555,size=4k,nr_inodes=1", MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, e);
+	if (m < 0)
+		return m;
+	r = mount_attach(m, at, e);
+	if (r < 0)
+		return r;
+	k->empty_fd = steal_fd(&m);
+	return 0;
+}
+
+static int mask_one(const struct masks *k, int at, bool dir, struct error *e)
+{
+	_cleanup_close_ int m = dir ? mount_clone(k->empty_fd, 0, false, e) :
+				      mount_clone(k->null_fd, MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, e);
+
+	return m < 0 ? m : mount_attach(m, at, e);
+}
+
+static int mask_proc(const struct masks *k, int proc, struct error *e)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *de;
+	int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(e, errno, "/proc");
+	d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return error_set(e, ENOMEM, "/proc");
+	}
+	while ((de = readdir(d))) {
+		_cleanup_close_ int at = -1;
+		int r;
+
+		if (de->d_name[0] == '.' || mount_proc_allowed(de->d_name))
+			continue;
+		at = openat(proc, de->d_name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (at < 0)
+			return error_errno(e, errno, "/proc/%s", de->d_name);
+		r = mask_one(k, at, de->d_type == DT_DIR, e);
+		if (r < 0)
+			return error_wrap(e, "cannot hide /proc/%s", de->d_name);
+	}
+	return 0;
+}
+
+/* Paths that the specification names beside; what does not exist needs no mask. */
+static int mask_named(struct launch *l, const struct masks *k, struct error *e)
+{
+	const struct spec *s = l->plan->spec;
+
+	strv_foreach(it, s->masked) {
+		_cleanup_close_ int at = path_open_in(l->root_fd, *it, O_PATH, 0);
+		struct stat st;
+		int r;
+
+		if (at == -ENOENT)
+			continue;
+		if (at < 0 || fstat(at, &st) < 0)
+			return error_errno(e, at < 0 ? at : errno, "cannot hide %s", *it);
+		r = mask_one(k, at, S_ISDIR(st.st_mode), e);
+		if (r < 0)
+			return error_wrap(e, "cannot hide %s", *it);
+	}
+	return 0;
+}
+
+static int make_read_only(int at, struct error *e)
+{
+	_cleanup_close_ int m = mount_clone(at, MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, true, e);
+
+	return m < 0 ? m : mount_attach(m, at, e);
+}
+
+/* A value in the container's own namespaces, written through the private procfs (R5). */
+static int set_own(struct launch *l, const char *path, const char *value, bool must, struct error *e)
+{
+	int r = file_write(l->proc_fd, path, value);
+
+	if (r < 0 && must)
+		return error_errno(e, r, "cannot write /proc/%s", path);
+	return 0;
+}
+
+static int set_sysctls(struct launch *l, struct error *e)
+{
+	const struct spec *s = l->plan->spec;
+	int r = 0;
+
+	if (s->net != SPEC_NET_HOST && s->net != SPEC_NET_JOIN) {
+		/* In a network namespace of its own every port is the container's: no capability needed for 80. */
+		set_own(l, "sys/net/ipv4/ip_unprivileged_port_start", "0", false, e);
+		set_own(l, "sys/net/ipv4/ping_group_range", "0 65534", false, e);
+	}
+	strv_foreach(it, s->sysctl) {
+		_cleanup_free_ char *path = xasprintf("sys/%s", *it);
+		char *eq = strchr(path, '=');
+
+		if (!eq)
+			return error_set(e, EINVAL, "sysctl %s has no value", *it);
+		*eq = 0;
+		for (char *p = path + 4; *p; p++)
+			if (*p == '.')
+				*p = '/';
+		r = set_own(l, path, eq + 1, true, e);
+		if (r < 0)
+			return r;
+	}
+	/* A second lock on what seccomp refuses already: no user namespace below this one (A24). */
+	if (!spec_lowered(s, "seccomp", "userns"))
+		r = set_own(l, "sys/user/max_user_namespaces", "0", true, e);
+	return r;
+}
+
+int mount_proc(struct launch *l, struct error *e)
+{
+	const struct spec *s = l->plan->spec;
+	struct masks k = { -1, -1 };
+	_cleanup_close_ int m = -1, at = -1, sys = -1;
+	struct statfs fs;
+	int r;
+
+	/* Ours: never attached, so nothing can be mounted over it. */
+	l->proc_fd = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
+	if (l->proc_fd < 0)
+		return l->proc_fd;
+	if (fstatfs(l->proc_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return error_set(e, EINVAL, "the new procfs is none");
+	at = path_mkdirs_in(l->root_fd, "proc", 0555);
+	if (at < 0)
+		return error_errno(e, at, "/proc of the image");
+	m = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
+	if (m < 0)
+		return m;
+	r = mount_attach(m, at, e);
+	if (r < 0)
+		return error_wrap(e, "/proc");
+	r = masks_open(l, &k, e);
+	if (r == 0 && !spec_lowered(s, "mounts", "masks"))
+		r = mask_proc(&k, m, e);
+	if (r == 0)
+		r = mask_named(l, &k, e);
+	if (r == 0) {
+		sys = openat(m, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		r = sys < 0 ? error_errno(e, errno, "/proc/sys") : make_read_only(sys, e);
+	}
+	if (r == 0)
+		r = set_sysctls(l, e);
+	cleanup_close(&k.null_fd);
+	cleanup_close(&k.empty_fd);
+	return r;
+}
