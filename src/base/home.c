@@ -67,9 +67,9 @@ const char *home_run_path(struct error *e)
 	if (path[0])
 		return path;
 	if (own) {
-		snprintf(path, sizeof(path), "%s", own);
+		snprintf(path, sizeof(path), home_is_root() ? "%s/c" : "%s", own);
 	} else if (home_is_root()) {
-		snprintf(path, sizeof(path), "/run/brig");
+		snprintf(path, sizeof(path), "/run/brig/c");
 	} else if (xdg && stat(xdg, &st) == 0 && st.st_uid == geteuid() && S_ISDIR(st.st_mode)) {
 		/* After su or sudo the variable may name another person's folder: only our own counts. */
 		snprintf(path, sizeof(path), "%s/brig", xdg);
@@ -101,6 +101,46 @@ const char *home_config_path(struct error *e)
 	else
 		n = user_home(path, sizeof(path), "XDG_CONFIG_HOME", ".config", e);
 	return n < 0 ? NULL : path;
+}
+
+static struct {
+	const char *name;
+	int fd;
+} presets[8];
+
+void home_preset(const char *name, int fd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
+		if (!presets[i].name) {
+			presets[i].name = xstrdup(name);
+			presets[i].fd = fd;
+			return;
+		}
+	}
+}
+
+static int preset(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(presets) && presets[i].name; i++)
+		if (streq(presets[i].name, name))
+			return presets[i].fd;
+	return -1;
+}
+
+/* See home.h: a folder in which each monitor keeps its own. */
+static bool is_shared(const char *name)
+{
+	static const char *const names[] = { "containers", "names", "ids" };
+
+	for (size_t i = 0; home_is_root() && i < ARRAY_SIZE(names); i++)
+		if (streq(names[i], name))
+			return true;
+	return false;
+}
+
+static int share(int dirfd, const char *name, struct error *e)
+{
+	return fchmodat(dirfd, name, 01777, 0) < 0 ? error_errno(e, errno, "chmod %s", name) : 0;
 }
 
 /* Makes missing parents (0700 as the XDG specification asks) and opens the folder, refusing one that is not ours. */
@@ -160,23 +200,44 @@ int home_run(struct error *e)
 
 	if (fd >= 0)
 		return fd;
+	if (preset("run") >= 0)
+		return preset("run");
 	path = home_run_path(e);
 	if (!path)
 		return e ? e->code : -ENOENT;
+	if (home_is_root()) {
+		char parent[PATH_MAX];
+
+		snprintf(parent, sizeof(parent), "%.*s", (int)(strlen(path) - 2), path);
+		_cleanup_close_ int up = open_own(parent, e);
+		if (up < 0)
+			return up;
+		if (mkdirat(up, "c", 0700) < 0 && errno != EEXIST)
+			return error_errno(e, errno, "cannot make %s", path);
+		fd = openat(up, "c", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || share(up, "c", e) < 0)
+			return fd < 0 ? error_errno(e, errno, "cannot open %s", path) : -EPERM;
+		return fd;
+	}
 	fd = open_own(path, e);
 	return fd;
 }
 
 int home_data_dir(const char *name, struct error *e)
 {
-	int data = home_data(e), fd;
+	int data, fd = preset(name);
 
+	if (fd >= 0)
+		return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	data = home_data(e);
 	if (data < 0)
 		return data;
 	fd = openat(data, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(data, name, 0700) < 0 && errno != EEXIST)
 			return error_errno(e, errno, "cannot make %s/%s", home_data_path(NULL), name);
+		if (is_shared(name) && share(data, name, e) < 0)
+			return -EPERM;
 		fd = openat(data, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	}
 	return fd < 0 ? error_errno(e, errno, "cannot open %s/%s", home_data_path(NULL), name) : fd;

@@ -4,11 +4,15 @@
  *
  *	            root                 an ordinary user
  *	data        /var/lib/brig        $XDG_DATA_HOME/brig       (~/.local/share/brig)
- *	runtime     /run/brig            $XDG_RUNTIME_DIR/brig     (else DATA/run)
+ *	runtime     /run/brig/c          $XDG_RUNTIME_DIR/brig     (else DATA/run)
  *	config      /etc/brig            $XDG_CONFIG_HOME/brig     (~/.config/brig)
  *
  * BRIG_DATA, BRIG_RUNTIME and BRIG_CONFIG override each (for tests, and for an operator who keeps several). A folder
  * that belongs to somebody else, that others may write, or that is a link is refused (CASES C13).
+ *
+ * When root runs brig, the monitor of each container is an unprivileged id of its own, which must be able to take its own things
+ * away at the end. So the runtime folder and DATA/{containers,names,ids} have the sticky bit and are open to all, below
+ * a folder that only root enters: a monitor reaches them by a descriptor that root gave it, and changes only what is its own.
  */
 #pragma once
 
@@ -27,6 +31,12 @@ int home_run(struct error *e);
 const char *home_data_path(struct error *e);
 const char *home_run_path(struct error *e);
 const char *home_config_path(struct error *e);
+
+/*
+ * For a process that may not walk to these folders any more (the monitor of a container of root's): from now on
+ * home_data_dir(name) is this descriptor, and with name "run" so is home_run(). Takes `fd`.
+ */
+void home_preset(const char *name, int fd);
 
 /* A folder below the data folder ("images", "containers", ...), made where missing. A descriptor to close, or <0. */
 int home_data_dir(const char *name, struct error *e);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starting a container: one clone3(2) into all new namespaces, walls raised inside while the starting process does
- * what only it may, then exec. The two talk over one SOCK_SEQPACKET pair:
+ * what only it may, then exec. The two talk over one SOCK_SEQPACKET pair (sync.h):
  *
  *	starter				container process
- *	clone3 ----------------------->	waits
- *	uid_map, gid_map, cgroup,
- *	idmapped mounts, network
- *	GO (mount descriptors) ------->	raises the walls in order
- *		<----------------------	TTY (terminal's outer side), NOTIFY (seccomp descriptor), READY
+ *	clone3 ----------------------->	opens its sources (ordinary user)
+ *	walls' outside: id maps,
+ *	cgroup, idmapped mounts
+ *	SOURCES, GO ------------------>	raises the walls in order
+ *		<----------------------	READY with descriptors, or ERROR
  *	(create stops here)
  *	START ------------------------>	execve
- *		<----------------------	end of file: it runs; ERROR (struct error): it does not
+ *		<----------------------	end of file: it runs; ERROR: it does not
  */
 #pragma once
 
@@ -23,32 +23,48 @@ struct launched {
 	uint64_t start_time; /* proc_start_time() of it */
 	int pidfd;
 	int sync;	     /* until launch_start(); then -1 */
-	int tty_fd;	     /* outer side of the terminal, -1 without -t */
+	int tty_fd;	     /* outer side of the terminal, -1 without */
+	int stdio[3];	     /* outer ends of its pipes: write, read, read; -1 where there is none */
 	int notify_fd;	     /* seccomp notifications, -1 when none */
-	int userns_fd;	     /* keeps the id map usable for removal and restart; -1 without a user namespace */
+	int userns_fd;	     /* keeps the id map usable for removal and restart */
 	int netns_fd;
 };
 
-/*
- * Makes the container process and raises its walls; it waits before exec. `stdio` are the three descriptors that it gets
- * (ignored with a terminal). On failure nothing of it is left. The error's exit is 126 or 127 for the command itself.
- */
-int launch_create(struct plan *p, const int stdio[3], struct launched *out, struct error *e);
-int launch_start(struct launched *l, struct error *e);
-/* Kills it if it still waits, closes what is held. */
-void launch_free(struct launched *l);
+/* What the process gets as descriptors 0, 1, 2 without a terminal. */
+struct launch_io {
+	bool inherit;	  /* the given ones, as they are */
+	int fd[3];
+	bool stdin_open;  /* not inherit: a pipe as stdin; else /dev/null */
+};
 
 /*
- * Another process in a running container, behind the same walls. The container is identified by pid and start time.
+ * Called in the starter once the ids are mapped, while the new process raises its walls: the engine brings the network
+ * up meanwhile. A negative errno ends the start.
  */
-struct exec_request {
-	pid_t pid;
-	uint64_t start_time;
-	char **args, **env;
-	char *cwd;
-	uint32_t uid, gid, *groups;
-	size_t n_groups;
-	bool terminal;
-	const int *stdio;
+struct launch_hook {
+	int (*mapped)(void *ctx, const struct launched *l, struct error *e);
+	void *ctx;
 };
-int launch_exec(const struct plan *p, const struct exec_request *r, struct launched *out, struct error *e);
+
+/*
+ * Makes the container process and raises its walls; it waits before exec. Returns 0 with *out filled. On failure nothing of
+ * it is left and the error's exit says 126 or 127 when it was for the command itself. The caller is its parent and
+ * must stay so: it dies with its parent (PR_SET_PDEATHSIG).
+ * `userns_fd` >= 0: an id-mapped user namespace from an earlier start, taken again (restart).
+ */
+int launch_create(struct plan *p, const struct launch_io *io, int userns_fd, const struct launch_hook *hook,
+		  struct launched *out, struct error *e);
+/* Lets it execute its program. */
+int launch_start(struct launched *l, struct error *e);
+/* Kills and reaps it if it still waits before exec, closes what is held. */
+void launch_free(struct launched *l);
+void launched_init(struct launched *l);
+
+/*
+ * Another process in the running container whose pid 1 is `pid` with that start time, behind the same walls. The
+ * namespaces found must be those of `ns` (inode numbers: user pid ipc uts cgroup time net mnt; 0: not compared), so
+ * that a process that took over the pid, or a pid 1 that moved, is refused (R33). The spec of the plan carries what the new
+ * process runs: args, env, cwd, uid, gid, groups, terminal. Started at once.
+ */
+int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
+		struct launched *out, struct error *e);

@@ -28,7 +28,9 @@ struct spec_mount {
 	bool recursive;	 /* a bind takes the mounts below with it */
 	bool writable;	 /* a declared writable place: Landlock opens it for writing */
 	bool file;	 /* the target is a file, not a folder */
-	int fd;		 /* a detached mount (open_tree(2)) prepared by whoever may; -1: made by the container */
+	bool idmap;	 /* bind, when root runs brig: ids on disk are the container's ids (idmapped mount) */
+	bool copy_up;	 /* tmpfs: filled with what the image has there, up to its size */
+	int fd;		 /* bind: the source, opened O_PATH by the engine; -1: `source` is opened by name */
 };
 
 enum spec_root_kind {

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Another process in a running container. */
+#include "runtime/launch.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/proc.h"
+#include "confine/cgroup.h"
+#include "runtime/child.h"
+#include "runtime/join.h"
+#include "runtime/sync.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	int flag;
+} namespaces[8] = {
+	{ "user", CLONE_NEWUSER }, { "pid", CLONE_NEWPID },	  { "ipc", CLONE_NEWIPC },   { "uts", CLONE_NEWUTS },
+	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME }, { "net", CLONE_NEWNET }, { "mnt", CLONE_NEWNS },
+};
+
+/* R33: what is entered must be what was recorded at the start. */
+static int compare_namespaces(pid_t pid, const uint64_t want[8], struct error *e)
+{
+	for (int i = 0; i < 8; i++) {
+		char path[48];
+		struct stat st;
+
+		if (!want || want[i] == 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, namespaces[i].name);
+		if (stat(path, &st) < 0)
+			return error_errno(e, errno, "%s", path);
+		if (st.st_ino != want[i])
+			return error_set(e, EPERM, "its %s namespace is not the one it was started with", namespaces[i].name);
+	}
+	return 0;
+}
+
+static int enter_flags(pid_t pid)
+{
+	int flags = 0;
+
+	for (int i = 0; i < 8; i++) {
+		char path[48], own[32];
+		struct stat a, b;
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, namespaces[i].name);
+		snprintf(own, sizeof(own), "/proc/self/ns/%s", namespaces[i].name);
+		/* setns(2) refuses to enter the user namespace one is in; the rest that is shared costs nothing to skip. */
+		if (stat(path, &a) == 0 && stat(own, &b) == 0 && a.st_ino != b.st_ino)
+			flags |= namespaces[i].flag;
+	}
+	return flags;
+}
+
+/* Descriptors by which the new process joins the container's cgroups before anything else. */
+static int open_cgroup(struct launch *l, struct error *e)
+{
+	_cleanup_cgroup_ struct cgroup cg;
+	int r;
+
+	cgroup_init(&cg);
+	if (!l->plan->cgroup.path[0])
+		return 0;
+	r = cgroup_open(l->plan->cgroup.path, &cg, e);
+	if (r == 0) {
+		r = cgroup_open_procs(&cg, l->cgroup_join, e);
+		if (r >= 0) {
+			l->n_cgroup_join = (size_t)r;
+			r = 0;
+		}
+	}
+	return r < 0 ? error_wrap(e, "cgroup wall") : 0;
+}
+
+static int finish(struct launched *out, struct error *e)
+{
+	struct sync_ready ready;
+	char none;
+	int fds[8], at = 0, r;
+	size_t n = 8;
+
+	r = sync_recv(out->sync, SYNC_READY, &ready, sizeof(ready), fds, &n, "the new process died before it ran", e);
+	if (r < 0)
+		return r;
+	if (ready.tty && (size_t)at < n)
+		out->tty_fd = fds[at++];
+	for (int i = 0; i < 3; i++)
+		if (ready.pipes >> i & 1 && (size_t)at < n)
+			out->stdio[i] = fds[at++];
+	if (ready.notify && (size_t)at < n)
+		out->notify_fd = fds[at++];
+	r = sync_recv_any(out->sync, &none, 0, NULL, NULL, e);
+	if (r != 0)
+		return r < 0 ? r : error_set(e, EPROTO, "an unexpected message");
+	cleanup_close(&out->sync);
+	return 0;
+}
+
+int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
+		struct launched *out, struct error *e)
+{
+	_cleanup_close_ int target = proc_pidfd_checked(pid, start_time), inner = -1;
+	struct clone_args args = { 0 };
+	struct launch l = { .plan = p, .pidfd = -1, .root_fd = -1, .proc_fd = -1, .notify_fd = -1, .cgroup_fd = -1,
+			    .tty_fd = -1, .ptmx_fd = -1, .stage_fd = -1, .init_fd = -1, .joining = true };
+	int pair[2], r;
+
+	launched_init(out);
+	if (target < 0)
+		return error_set(e, target, "it does not run");
+	r = compare_namespaces(pid, ns, e);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(e, errno, "socketpair");
+	out->sync = pair[0];
+	inner = pair[1];
+	l.sync = inner;
+	r = open_cgroup(&l, e);
+	if (r < 0) {
+		cleanup_close(&out->sync);
+		return r;
+	}
+	out->pid = join_clone(target, enter_flags(pid), &args, &out->pidfd, e);
+	if (out->pid == 0) {
+		close(pair[0]);
+		child_exec(&l, io);
+	}
+	cleanup_close(&inner);
+	inner = -1;
+	cgroup_release(&l);
+	if (out->pid < 0) {
+		r = out->pid;
+		cleanup_close(&out->sync);
+		return r;
+	}
+	out->start_time = proc_start_time(out->pid);
+	r = finish(out, e);
+	if (r < 0) {
+		struct error kept = e ? *e : (struct error){ 0 };
+
+		launch_free(out);
+		if (e)
+			*e = kept;
+	}
+	return r;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/join.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/proc.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct report {
+	pid_t pid;
+	int err;
+	int step; /* 0 setns, 1 clone3 */
+};
+
+pid_t join_clone(int fd, int enter, struct clone_args *args, int *pidfd, struct error *e)
+{
+	_cleanup_close_ int in = -1;
+	struct report rep = { 0 };
+	pid_t helper;
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return error_errno(e, errno, "pipe");
+	in = p[0];
+	helper = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (helper == 0) {
+		/* From here on processes of the container could look at us; the kernel lets them not (R12). */
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		if (setns(fd, enter) < 0) {
+			rep = (struct report){ -1, errno, 0 };
+		} else {
+			args->flags = (args->flags | CLONE_PARENT) & ~(uint64_t)CLONE_PIDFD;
+			args->exit_signal = 0; /* the helper's own, SIGCHLD, is taken over */
+			rep.pid = (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+			if (rep.pid == 0)
+				return 0;
+			rep = (struct report){ rep.pid, errno, 1 };
+		}
+		(void)!write(p[1], &rep, sizeof(rep));
+		_exit(0);
+	}
+	int err = errno;
+	close(p[1]);
+	if (helper < 0)
+		return error_errno(e, err, "fork");
+	ssize_t n = read(in, &rep, sizeof(rep));
+	proc_wait(helper);
+	if (n != sizeof(rep))
+		return error_set(e, EIO, "the process that enters the namespaces died");
+	if (rep.pid < 0)
+		return error_errno(e, rep.err, rep.step ? "clone3" : "cannot enter the container's namespaces");
+	*pidfd = proc_pidfd(rep.pid);
+	if (*pidfd < 0) {
+		err = *pidfd;
+		kill(rep.pid, SIGKILL); /* our own child, not yet reaped: the number is its */
+		proc_wait(rep.pid);
+		return error_errno(e, err, "pidfd_open");
+	}
+	return rep.pid;
+}
