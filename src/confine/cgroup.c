@@ -232,33 +232,6 @@ static int make_folder(int base, const char *name, struct error *e)
 	return fd < 0 ? error_errno(e, errno, "cannot open cgroup %s", name) : steal_fd(&fd);
 }
 
-/* v2: a folder's children have those controllers that its cgroup.subtree_control names. */
-static void enable_v2(const char *base, unsigned controllers)
-{
-	char path[512] = ".";
-	_cleanup_strv_ char **parts = strv_split(base, '/');
-	size_t used = 1;
-
-	for (char **part = parts;; part++) {
-		_cleanup_close_ int fd = path_open_beneath(cgroup_top(CG_V2), path, O_PATH | O_DIRECTORY, 0);
-
-		for (enum cgroup_controller c = CG_MEMORY; fd >= 0 && c <= CG_IO; c++) {
-			char word[32];
-
-			if (!(controllers & CG_BIT(c)))
-				continue;
-			/* One that cannot be switched on shows when its limit is set; the others shall work. */
-			snprintf(word, sizeof(word), "+%s", c == CG_IO ? "io" : cgroup_controller_name(c));
-			(void)!file_write(fd, "cgroup.subtree_control", word);
-		}
-		if (!*part)
-			return;
-		used += (size_t)snprintf(path + used, sizeof(path) - used, "/%s", *part);
-		if (used >= sizeof(path))
-			return;
-	}
-}
-
 static int apply(const struct cgroup *cg, const struct spec *s, unsigned controllers, const char *base,
 		 struct error *e)
 {
@@ -270,7 +243,7 @@ static int apply(const struct cgroup *cg, const struct spec *s, unsigned control
 		int fd = cgroup_fd(cg, set[i].controller), r;
 
 		if (cg->v2 && base && !enabled && faccessat(fd, set[i].file, F_OK, 0) < 0) {
-			enable_v2(base, controllers);
+			cgroup_enable_v2(base, controllers);
 			enabled = true;
 		}
 		r = cgroup_set(fd, &set[i], e);

@@ -368,13 +368,54 @@ unsigned cgroup_base_usable(const char *base, unsigned wanted)
 	return usable;
 }
 
+void cgroup_enable_v2(const char *base, unsigned controllers)
+{
+	char path[512] = ".";
+	_cleanup_strv_ char **parts = *base ? strv_split(base, '/') : NULL;
+	size_t used = 1;
+
+	for (char **part = parts;; part++) {
+		_cleanup_close_ int fd = path_open_beneath(cgroup_top(CG_V2), path, O_PATH | O_DIRECTORY, 0);
+
+		for (enum cgroup_controller c = CG_MEMORY; fd >= 0 && c <= CG_IO; c++) {
+			char word[32];
+
+			if (!(controllers & CG_BIT(c)))
+				continue;
+			/* One that cannot be switched on shows when its limit is set; the others shall work. */
+			snprintf(word, sizeof(word), "+%s", c == CG_IO ? "io" : cgroup_controller_name(c));
+			(void)!file_write(fd, "cgroup.subtree_control", word);
+		}
+		if (!part || !*part)
+			return;
+		used += (size_t)snprintf(path + used, sizeof(path) - used, "/%s", *part);
+		if (used >= sizeof(path))
+			return;
+	}
+}
+
+int cgroup_cpuset_inherit(int top, int fd)
+{
+	static const char *const files[] = { "cpuset.mems", "cpuset.cpus" };
+	char text[4096];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int r = file_read_line(top, files[i], text, sizeof(text));
+
+		if (r == 0)
+			r = file_write(fd, files[i], text);
+		if (r < 0)
+			return r;
+	}
+	return file_write(fd, "cgroup.clone_children", "1");
+}
+
 /*
  * brig/run is only made once brig/ is ready (device list, cpuset), so that its presence with the right mode says that
  * all is done, even when somebody was killed half-way.
  */
 static int prepare_brig(enum cgroup_controller c, int top, int brig)
 {
-	char text[4096];
 	int r = 0;
 
 	if (fchmodat(brig, ".", 0700, 0) < 0)
@@ -383,20 +424,7 @@ static int prepare_brig(enum cgroup_controller c, int top, int brig)
 		r = cgroup_devices_v1(brig);
 	if (r < 0)
 		return r;
-	if (c == CG_CPUSET && cgroup_version() == 1) {
-		/* An empty cpuset takes no process; children are made with their parent's from here on. */
-		static const char *const files[] = { "cpuset.mems", "cpuset.cpus" };
-
-		for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-			r = file_read_line(top, files[i], text, sizeof(text));
-			if (r == 0)
-				r = file_write(brig, files[i], text);
-			if (r < 0)
-				return r;
-		}
-		return file_write(brig, "cgroup.clone_children", "1");
-	}
-	return 0;
+	return c == CG_CPUSET && cgroup_version() == 1 ? cgroup_cpuset_inherit(top, brig) : 0;
 }
 
 static int make_brig(enum cgroup_controller c, int top)

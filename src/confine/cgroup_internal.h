@@ -24,6 +24,14 @@ int cgroup_base_open(enum cgroup_controller c, const char *base, bool make, stru
 /* Controllers of `wanted` in which this caller can make folders below `base`. Makes nothing. */
 unsigned cgroup_base_usable(const char *base, unsigned wanted);
 
+/*
+ * v2: switches controllers on for the children of `base` and of everything above it ("": of the top). One that cannot be
+ * had shows when its limit is set.
+ */
+void cgroup_enable_v2(const char *base, unsigned controllers);
+/* v1: an empty cpuset takes no process; gives `fd` what the top has, and its children what it has. */
+int cgroup_cpuset_inherit(int top, int fd);
+
 /* The caller's own place in a hierarchy, from /proc/self/cgroup; "/..." or a negative errno. */
 int cgroup_own(enum cgroup_controller c, char *out, size_t size);
 /* The place of a process: `text` is the content of its /proc/PID/cgroup. */

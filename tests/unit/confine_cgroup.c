@@ -630,6 +630,74 @@ static void lowered_details(void **state)
 	box_end(&b);
 }
 
+/* The parts of a test that run as a user in a child: a failed check ends it with the line's number modulo 256. */
+#define CHECK(x)                                                                   \
+	do {                                                                       \
+		if (!(x)) {                                                        \
+			fprintf(stderr, "line %d: %s (%s)\n", __LINE__, #x, e.text); \
+			_exit(1);                                                  \
+		}                                                                  \
+	} while (0)
+
+static void __attribute__((noreturn)) as_user(uid_t uid)
+{
+	struct box b;
+	struct evidence ev;
+	struct cgroup cg;
+	struct error e = { 0 };
+
+	CHECK(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
+	box_init(&b, "user");
+	b.s.owner = uid;
+	b.p.spec = &b.s;
+	b.l.plan = &b.p;
+	CHECK(wall_cgroup.plan(&b.s, &b.p, &e) == 0);
+	CHECK(b.p.wall[WALL_CGROUP].intent == INTENT_UP);
+	box_start(&b, sleeps);
+	CHECK(box_prove(&b, &ev) == VERDICT_STANDS);
+	CHECK(cgroup_open(b.p.cgroup.path, &cg, &e) == 0);
+	CHECK(cgroup_freeze(&cg, true, 2000, &e) == 0 && cgroup_frozen(&cg));
+	CHECK(cgroup_kill(&cg, 5000, &e) == 0);
+	CHECK(proc_wait(b.pid) == SIGKILL);
+	CHECK(cgroup_populated(&cg) == 0);
+	CHECK(cgroup_remove(&cg, &e) == 0);
+	_exit(0);
+}
+
+static void user_with_delegation(void **state)
+{
+	enum { USER = 0x70004321 };
+	_cleanup_strv_ char **done = NULL;
+	struct error e = { 0 };
+	char name[64];
+	int made;
+	pid_t pid;
+
+	(void)state;
+	if (!can_run())
+		skip();
+	if (cgroup_version() == 2) {
+		print_message("SKIP: on v2 a user must stand in its own part already\n");
+		skip();
+	}
+	made = cgroup_delegate(USER, USER, true, &done, &e);
+	assert_true(made > 3);
+	assert_int_equal(cgroup_delegate(USER, USER, false, &done, &e), made);
+	assert_int_equal(strv_len(done), 2 * made);
+	/* again: nothing to do */
+	assert_int_equal(cgroup_delegate(USER, USER, true, &done, &e), 0);
+	assert_int_equal(cgroup_delegate(USER, USER, false, &done, &e), 0);
+	pid = fork();
+	if (pid == 0)
+		as_user(USER);
+	int status = proc_wait(pid);
+	snprintf(name, sizeof(name), "brig-user-%u", USER);
+	for (enum cgroup_controller c = 0; c < CG_COUNT; c++)
+		if (cgroup_top(c) >= 0 && !cgroup_shared(c))
+			assert_int_equal(unlinkat(cgroup_top(c), name, AT_REMOVEDIR), 0);
+	assert_int_equal(status, 0);
+}
+
 static void own_namespace(void **state)
 {
 	struct plan p = { 0 };
@@ -690,6 +758,7 @@ int main(void)
 		cmocka_unit_test(owner_removes_its_own),
 		cmocka_unit_test(missing_limits_stop_the_start),
 		cmocka_unit_test(lowered_details),
+		cmocka_unit_test(user_with_delegation),
 		cmocka_unit_test(own_namespace),
 	};
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Giving a user a part of the cgroup tree, where no systemd does (cgroup-v2.rst, "Delegation"). Only the folder becomes
+ * the user's: the limits of the folder itself stay root's, so that an administrator can bound all containers of a user.
+ */
+#include "confine/cgroup_internal.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* v2: also what lets its owner move processes below it and hand controllers down; /sys/kernel/cgroup/delegate. */
+static const char *const v2_files[] = { "cgroup.procs", "cgroup.threads", "cgroup.subtree_control" };
+
+static bool owned(int fd, const char *file, uid_t uid)
+{
+	struct stat st;
+
+	return fstatat(fd, file, &st, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == uid;
+}
+
+static bool given(enum cgroup_controller c, int fd, uid_t uid)
+{
+	if (!owned(fd, "", uid))
+		return false;
+	for (size_t i = 0; c == CG_V2 && i < ARRAY_SIZE(v2_files); i++)
+		if (!owned(fd, v2_files[i], uid))
+			return false;
+	return true;
+}
+
+static int give(enum cgroup_controller c, int top, int fd, uid_t uid, gid_t gid)
+{
+	int r = 0;
+
+	if (c == CG_DEVICES && cgroup_version() == 1)
+		r = cgroup_devices_v1(fd);
+	else if (c == CG_V2 && (cgroup_version() == 2 || cgroup_top(CG_DEVICES) < 0))
+		r = cgroup_devices_v2_stands(fd) > 0 ? 0 : cgroup_devices_v2(fd);
+	else if (c == CG_CPUSET)
+		r = cgroup_cpuset_inherit(top, fd);
+	for (size_t i = 0; r == 0 && c == CG_V2 && i < ARRAY_SIZE(v2_files); i++)
+		if (fchownat(fd, v2_files[i], uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+			r = -errno;
+	/* The folder last: it says that all is done. */
+	if (r == 0 && (fchmodat(fd, ".", 0755, 0) < 0 || fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0))
+		r = -errno;
+	return r;
+}
+
+/* v2: a user joins only from within its own part, so what runs of the user now goes into a leaf there. */
+static int move_processes(int fd, uid_t uid, gid_t gid, char ***done)
+{
+	_cleanup_closedir_ DIR *proc = opendir("/proc");
+	_cleanup_close_ int leaf = -1;
+	struct dirent *ent;
+	int moved = 0;
+
+	if (mkdirat(fd, "session", 0755) < 0 && errno != EEXIST)
+		return -errno;
+	leaf = openat(fd, "session", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (leaf < 0 || !proc)
+		return -errno;
+	if (fchownat(leaf, "", uid, gid, AT_EMPTY_PATH) < 0 ||
+	    fchownat(leaf, "cgroup.procs", uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	while ((ent = readdir(proc))) {
+		char path[300], place[512], own[64];
+		_cleanup_free_ char *text = NULL;
+		struct stat st;
+
+		if (ent->d_name[0] < '1' || ent->d_name[0] > '9' ||
+		    fstatat(dirfd(proc), ent->d_name, &st, 0) < 0 || st.st_uid != uid)
+			continue;
+		snprintf(path, sizeof(path), "%s/cgroup", ent->d_name);
+		snprintf(own, sizeof(own), "/brig-user-%u", uid);
+		if (file_read(dirfd(proc), path, 65536, &text, NULL) < 0 ||
+		    cgroup_place(text, CG_V2, place, sizeof(place)) < 0 || str_after(place, own))
+			continue;
+		if (file_write(leaf, "cgroup.procs", ent->d_name) == 0)
+			moved++;
+	}
+	if (moved)
+		strv_add(done, xasprintf("moved %d running processes of the user into cgroup brig-user-%u/session", moved,
+					 uid));
+	return 0;
+}
+
+static int delegate_one(enum cgroup_controller c, const char *name, uid_t uid, gid_t gid, bool check, char ***done,
+			struct error *e)
+{
+	int top = cgroup_top(c), r;
+	_cleanup_close_ int fd = -1;
+
+	fd = openat(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && given(c, fd, uid))
+		return 0;
+	if (check) {
+		strv_add(done, xasprintf("cgroup %s is missing (%s)", name, cgroup_controller_name(c)));
+		return 1;
+	}
+	if (fd < 0 && mkdirat(top, name, 0755) < 0 && errno != EEXIST)
+		return error_errno(e, errno, "cannot make cgroup %s (%s)", name, cgroup_controller_name(c));
+	if (fd < 0)
+		fd = openat(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(e, errno, "cannot open cgroup %s (%s)", name, cgroup_controller_name(c));
+	r = give(c, top, fd, uid, gid);
+	if (r < 0)
+		return error_errno(e, r, "cannot give cgroup %s (%s) to uid %u", name, cgroup_controller_name(c), uid);
+	strv_add(done, xasprintf("made cgroup %s for the user (%s)", name, cgroup_controller_name(c)));
+	return 1;
+}
+
+int cgroup_delegate(uid_t uid, gid_t gid, bool check, char ***done, struct error *e)
+{
+	bool v2 = cgroup_version() == 2;
+	char name[64];
+	int made = 0, r;
+
+	if (cgroup_version() == 0)
+		return error_set(e, ENODEV, "no cgroup hierarchy is mounted at " CGROUP_MOUNT);
+	if (uid == 0)
+		return error_set(e, EINVAL, "root needs no delegated cgroup");
+	snprintf(name, sizeof(name), "brig-user-%u", uid);
+	if (v2 && !check)
+		cgroup_enable_v2("", CG_V1_ALL);
+	for (enum cgroup_controller c = v2 ? CG_V2 : 0; c < CG_COUNT; c++) {
+		if (cgroup_top(c) < 0 || cgroup_shared(c))
+			continue;
+		r = delegate_one(c, name, uid, gid, check, done, e);
+		if (r < 0)
+			return r;
+		made += r;
+	}
+	if (v2 && !check) {
+		_cleanup_close_ int fd = openat(cgroup_top(CG_V2), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		r = fd < 0 ? -errno : move_processes(fd, uid, gid, done);
+		if (r < 0)
+			return error_errno(e, r, "cannot move the user's processes into cgroup %s", name);
+	}
+	return made;
+}
