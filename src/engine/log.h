@@ -79,11 +79,17 @@ int log_decode(const char *line, size_t n, struct log_entry *out);
 struct log_query {
 	int64_t tail;		     /* last N lines; -1: all */
 	uint64_t since_ns, until_ns; /* 0: no bound */
-	bool follow;		     /* go on until the container ended, or for ever when `ended` is NULL */
-	bool (*ended)(void *arg);    /* true when nothing more will be written; asked now and then while following */
-	int (*entry)(const struct log_entry *en, bool line_start, void *arg); /* negative ends the reading */
+	bool follow;		     /* go on until `writer` ended, or for ever */
+	int writer;		     /* pidfd of the monitor, -1: none */
+	/* `line_start`: not a further part of a line of its stream. Negative ends the reading, which returns it. */
+	int (*entry)(const struct log_entry *en, bool line_start, void *arg);
+	/* There is nothing more for now: what is buffered can go out. */
+	int (*pause)(void *arg);
 	void *arg;
 };
 
-/* Reads log.N ... log.1, log below `dir` in order, through rotation. 0 or negative errno. */
+/*
+ * Reads log.N ... log.1, log below `dir` in order, and further through any number of rotations. What is no log line (a cut
+ * one after a crash) is left out. 0 or negative errno; no log at all is an empty one.
+ */
 int log_read(int dir, const struct log_query *q, struct error *e);
