@@ -119,13 +119,15 @@ static bool swap_missing(const struct spec *s, const char *base)
 {
 	_cleanup_close_ int fd = -1;
 
-	if (!s->limits.memory || s->limits.memory_swap == UINT64_MAX || !cgroup_machine_has_swap())
+	if (!s->limits.memory || s->limits.memory_swap == UINT64_MAX)
 		return false;
 	if (cgroup_version() == 1)
-		return faccessat(cgroup_top(CG_MEMORY), "memory.memsw.limit_in_bytes", F_OK, 0) < 0;
+		return faccessat(cgroup_top(CG_MEMORY), "memory.memsw.limit_in_bytes", F_OK, 0) < 0 &&
+		       cgroup_machine_has_swap();
 	/* Only folders below the top have the file; before the first start there is none to ask. */
 	fd = path_open_beneath(cgroup_top(CG_V2), base, O_PATH | O_DIRECTORY, 0);
-	return fd >= 0 && faccessat(fd, "memory.max", F_OK, 0) == 0 && faccessat(fd, "memory.swap.max", F_OK, 0) < 0;
+	return fd >= 0 && faccessat(fd, "memory.max", F_OK, 0) == 0 &&
+	       faccessat(fd, "memory.swap.max", F_OK, 0) < 0 && cgroup_machine_has_swap();
 }
 
 static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
@@ -147,8 +149,10 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		return r;
 	cg->version = cgroup_version();
 	/* The device list needs root; a user's container has no other devices than brig binds, without it as well. */
-	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT) |
-						  CG_BIT(CG_V2));
+	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | CG_BIT(CG_V2));
+	/* To kill, freeze and count: the v2 tree where there is one, else the v1 controllers for it. */
+	if (!(usable & CG_BIT(CG_V2)))
+		usable |= cgroup_base_usable(base, CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT));
 	if (usable & CG_BIT(CG_DEVICES))
 		wanted |= CG_BIT(CG_DEVICES);
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -171,12 +175,7 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		list_add(spec_accepts(s, "cgroup", "swap") ? absent : missing, sizeof(absent), "swap");
 	if (missing[0])
 		return missing_error(missing, e);
-	cg->controllers = wanted;
-	/* To kill, freeze and count: the v2 tree where there is one, else the v1 controllers for it. */
-	if (usable & CG_BIT(CG_V2))
-		cg->controllers |= CG_BIT(CG_V2);
-	else
-		cg->controllers |= usable & (CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT));
+	cg->controllers = wanted | (usable & (CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT)));
 	if (!cg->controllers) {
 		cg->version = 0;
 		cg->path[0] = 0;
@@ -201,16 +200,19 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 }
 
 /* The files that a container's owner works with, beside the folder itself: to stop it and to see how it is. */
-static const char *const owner_files[] = { "cgroup.kill", "cgroup.freeze", "freezer.state" };
+static const char *const owner_files[CG_COUNT][2] = {
+	[CG_V2] = { "cgroup.kill", "cgroup.freeze" },
+	[CG_FREEZER] = { "freezer.state" },
+};
 
-static int give_to_owner(int fd, uint32_t owner)
+static int give_to_owner(enum cgroup_controller c, int fd, uint32_t owner)
 {
 	if (geteuid() != 0 || owner == 0)
 		return 0;
 	if (fchownat(fd, "", owner, (gid_t)-1, AT_EMPTY_PATH) < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(owner_files); i++)
-		if (fchownat(fd, owner_files[i], owner, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+	for (size_t i = 0; i < 2 && owner_files[c][i]; i++)
+		if (fchownat(fd, owner_files[c][i], owner, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
 			return -errno;
 	return 0;
 }
@@ -274,7 +276,7 @@ static int make_all(const struct plan *p, const char *base, const char *name, st
 		cg->fd[c] = make_folder(parent, name, e);
 		if (cg->fd[c] < 0)
 			return error_wrap(e, "controller %s", cgroup_controller_name(c));
-		r = give_to_owner(cg->fd[c], p->spec->owner);
+		r = give_to_owner(c, cg->fd[c], p->spec->owner);
 		if (r < 0)
 			return error_errno(e, r, "cannot give cgroup %s to uid %u", name, p->spec->owner);
 	}

@@ -35,12 +35,16 @@ static long magic_of(int fd)
 	return fstatfs(fd, &st) < 0 ? 0 : (long)st.f_type;
 }
 
+static long mount_magic;
+
 static int mount_fd(void)
 {
 	static int fd = -1;
 
-	if (fd < 0)
+	if (fd < 0) {
 		fd = open(CGROUP_MOUNT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		mount_magic = fd < 0 ? 0 : magic_of(fd);
+	}
 	return fd;
 }
 
@@ -56,7 +60,7 @@ int cgroup_top(enum cgroup_controller c)
 		tops[c] = -ENOENT;
 		return tops[c];
 	}
-	if (magic_of(mount_fd()) == CGROUP2_SUPER_MAGIC) {
+	if (mount_magic == CGROUP2_SUPER_MAGIC) {
 		tops[c] = mount_fd() + 1;
 		return mount_fd();
 	}
@@ -82,7 +86,7 @@ int cgroup_version(void)
 
 	if (version >= 0)
 		return version;
-	if (mount_fd() >= 0 && magic_of(mount_fd()) == CGROUP2_SUPER_MAGIC) {
+	if (mount_fd() >= 0 && mount_magic == CGROUP2_SUPER_MAGIC) {
 		version = 2;
 		return version;
 	}
