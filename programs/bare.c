@@ -19,7 +19,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -358,9 +357,19 @@ int prctl(int what, ...)
 	return (int)CALL(SYS_prctl, what, a[0], a[1], a[2], a[3]);
 }
 
-int setrlimit(__rlimit_resource_t what, const struct rlimit *limit)
+pid_t getpid(void)
 {
-	return (int)CALL(SYS_setrlimit, what, limit, 0, 0, 0);
+	return (pid_t)CALL(SYS_getpid, 0, 0, 0, 0, 0);
+}
+
+pid_t getppid(void)
+{
+	return (pid_t)CALL(SYS_getppid, 0, 0, 0, 0, 0);
+}
+
+int pipe2(int p[2], int flags)
+{
+	return (int)CALL(SYS_pipe2, p, flags, 0, 0, 0);
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -469,4 +478,57 @@ size_t strcspn(const char *s, const char *reject)
 	while (s[n] && !strchr(reject, s[n]))
 		n++;
 	return n;
+}
+
+static size_t put_number(char *out, size_t room, uint64_t v, unsigned base)
+{
+	char digits[24];
+	size_t n = 0, len = 0;
+
+	do {
+		digits[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	while (n > 0 && len < room)
+		out[len++] = digits[--n];
+	return len;
+}
+
+/* %s, %d, %u, %x and %%, without flags and widths. Returns the length that was written, not what it would have been. */
+int snprintf(char *restrict out, size_t size, const char *restrict fmt, ...)
+{
+	size_t len = 0;
+	va_list ap;
+
+	if (size == 0)
+		return 0;
+	va_start(ap, fmt);
+	for (; *fmt && len < size - 1; fmt++) {
+		if (*fmt != '%') {
+			out[len++] = *fmt;
+			continue;
+		}
+		fmt++;
+		if (*fmt == 's') {
+			const char *s = va_arg(ap, const char *);
+
+			while (*s && len < size - 1)
+				out[len++] = *s++;
+		} else if (*fmt == 'd') {
+			int v = va_arg(ap, int);
+
+			if (v < 0 && len < size - 1)
+				out[len++] = '-';
+			len += put_number(out + len, size - 1 - len, v < 0 ? -(uint64_t)v : (uint64_t)v, 10);
+		} else if (*fmt == 'u' || *fmt == 'x') {
+			len += put_number(out + len, size - 1 - len, va_arg(ap, unsigned), *fmt == 'x' ? 16 : 10);
+		} else if (*fmt == '%') {
+			out[len++] = '%';
+		} else {
+			break;
+		}
+	}
+	va_end(ap);
+	out[len] = 0;
+	return (int)len;
 }

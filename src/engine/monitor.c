@@ -12,7 +12,8 @@
 
 /* No pointers: a position independent monitor without a loader has nobody to relocate them. */
 static const char reasons[][8] = {
-	[MONITOR_EXITED] = "exited", [MONITOR_STOPPED] = "stopped", [MONITOR_DISK] = "disk", [MONITOR_OOM] = "oom",
+	[MONITOR_EXITED] = "exited", [MONITOR_STOPPED] = "stopped", [MONITOR_DISK] = "disk",
+	[MONITOR_BROKEN] = "broken", [MONITOR_OOM] = "oom",
 };
 
 const char *monitor_reason_name(enum monitor_reason r)
@@ -57,11 +58,10 @@ static void unblock(int fd)
 		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-static int setup(struct monitor *m)
+/* The container's side, for whoever moves its bytes. */
+static int setup_mover(struct monitor *m)
 {
 	const struct monitor_kit *k = m->kit;
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t set;
 	int r = 0;
 
 	m->tty = k->fd[MFD_TTY] >= 0;
@@ -69,16 +69,26 @@ static int setup(struct monitor *m)
 	m->out[1] = m->tty ? -1 : k->fd[MFD_STDERR];
 	m->in = m->tty ? k->fd[MFD_TTY] : k->fd[MFD_STDIN];
 	m->notify = k->fd[MFD_NOTIFY];
-	m->oom = k->fd[MFD_OOM_EVENT] >= 0 ? k->fd[MFD_OOM_EVENT] : k->fd[MFD_OOM];
 	m->listen = k->fd[MFD_LISTEN];
-	for (int i = 0; i < ATTACH_CLIENTS; i++)
-		m->client[i].fd = -1;
 	unblock(m->out[0]);
 	unblock(m->out[1]);
 	unblock(m->in);
 	unblock(m->listen);
-	unblock(k->fd[MFD_OOM_EVENT]);
+	if (k->log_size > 0)
+		r = log_open(&m->log, k->fd[MFD_DIR], k->log_size, k->log_files);
+	m->logging = k->log_size > 0 && r == 0;
+	/* A container on a full disk still runs, without a log. */
+	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+}
 
+/* Children, signals, limits: for whoever is pid 1's parent. */
+static int setup_keeper(struct monitor *m)
+{
+	const struct monitor_kit *k = m->kit;
+	sigset_t set;
+
+	m->oom = k->fd[MFD_OOM_EVENT] >= 0 ? k->fd[MFD_OOM_EVENT] : k->fd[MFD_OOM];
+	unblock(k->fd[MFD_OOM_EVENT]);
 	/* The front's relay has the other signals. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -88,18 +98,30 @@ static int setup(struct monitor *m)
 		sigaddset(&set, SIGHUP);
 		sigaddset(&set, SIGQUIT);
 	}
-	sigprocmask(SIG_BLOCK, &set, &m->mask);
-	sigaction(SIGPIPE, &ignore, &m->pipe);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (m->signals < 0)
 		return -errno;
-	if (k->log_size > 0)
-		r = log_open(&m->log, k->fd[MFD_DIR], k->log_size, k->log_files);
-	m->logging = k->log_size > 0 && r == 0;
 	m->oom_first = m->oom_seen = bare_field(k->fd[MFD_OOM], "oom_kill");
 	task_start(m);
-	/* A container on a full disk still runs; its output is counted as dropped. */
-	return r == -ENOSPC || r == -EDQUOT ? 0 : r;
+	return 0;
+}
+
+static int setup(struct monitor *m)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	int r = 0;
+
+	m->out[0] = m->out[1] = m->in = m->notify = m->listen = m->oom = m->signals = -1;
+	for (int i = 0; i < ATTACH_CLIENTS; i++)
+		m->client[i].fd = -1;
+	sigprocmask(SIG_BLOCK, NULL, &m->mask);
+	sigaction(SIGPIPE, &ignore, &m->pipe);
+	if (m->role != ROLE_MOVER)
+		r = setup_keeper(m);
+	if (r == 0 && m->role != ROLE_KEEPER)
+		r = setup_mover(m);
+	return r;
 }
 
 static void finish(struct monitor *m)
@@ -139,7 +161,9 @@ static void on_end(struct monitor *m)
 	m->ended = true;
 	m->status = r < 0 ? SIGKILL : status;
 	m->ended_at = bare_ticks();
-	m->kill_at = 0;
+	m->kill_at = m->role == ROLE_KEEPER ? m->ended_at + (uint64_t)MOVER_END_MS * NS_PER_MS : 0;
+	if (m->peer >= 0 && write(m->peer, &m->status, sizeof(m->status)) < 0)
+		m->kill_at = m->ended_at;
 	monitor_oom(m);
 	if (m->reason == MONITOR_EXITED && m->oom_seen > m->oom_first && WIFSIGNALED(m->status) && WTERMSIG(m->status) == SIGKILL)
 		m->reason = MONITOR_OOM;
@@ -153,18 +177,29 @@ static void want(struct pollfd *p, int fd, short events)
 	p->revents = 0;
 }
 
+/* The keeper's word that pid 1 ended; or the keeper's own end, which ends everything. */
+static void on_peer(struct monitor *m)
+{
+	if (read(m->peer, &m->status, sizeof(m->status)) != (ssize_t)sizeof(m->status))
+		_exit(EXIT_ENGINE);
+	m->ended = true;
+	m->ended_at = bare_ticks();
+	m->peer = -1;
+}
+
 static void prepare(struct monitor *m, struct pollfd *p)
 {
 	bool take = !output_busy(m) && !m->pause_until, wait_in = m->in_len > 0;
 
 	want(&p[SLOT_SIGNALS], m->signals, POLLIN);
-	want(&p[SLOT_PID], m->kit->fd[MFD_PIDFD], m->ended ? 0 : POLLIN);
+	want(&p[SLOT_PID], m->kit->fd[MFD_PIDFD], m->ended || m->role == ROLE_MOVER ? 0 : POLLIN);
 	want(&p[SLOT_OUT], m->out[0], take ? POLLIN : 0);
 	want(&p[SLOT_ERR], m->out[1], take ? POLLIN : 0);
 	want(&p[SLOT_IN], m->in, wait_in ? POLLOUT : 0);
-	want(&p[SLOT_NOTIFY], -1, 0);
+	want(&p[SLOT_NOTIFY], m->notify, m->notify_at ? 0 : POLLIN);
 	want(&p[SLOT_OOM], m->oom, m->ended ? 0 : m->kit->fd[MFD_OOM_EVENT] >= 0 ? POLLIN : POLLPRI);
 	want(&p[SLOT_LISTEN], m->listen, POLLIN);
+	want(&p[SLOT_PEER], m->peer, m->role == ROLE_MOVER ? POLLIN : 0);
 	for (int i = SLOT_FRONT_SIGNALS; i <= SLOT_FRONT_OUT; i++)
 		want(&p[i], -1, 0);
 	if (m->front) {
@@ -199,6 +234,8 @@ static void dispatch(struct monitor *m, const struct pollfd *p)
 {
 	if (p[SLOT_SIGNALS].revents)
 		on_signals(m);
+	if (p[SLOT_NOTIFY].revents)
+		monitor_notify(m, p[SLOT_NOTIFY].revents);
 	if (p[SLOT_OOM].revents)
 		monitor_oom(m);
 	if (p[SLOT_IN].revents)
@@ -223,11 +260,15 @@ static void dispatch(struct monitor *m, const struct pollfd *p)
 			output_read(m, s);
 	if (p[SLOT_PID].revents)
 		on_end(m);
+	if (p[SLOT_PEER].revents)
+		on_peer(m);
 }
 
 /* After the end: takes what is left in the pipes. True when that is done. */
 static bool drained(struct monitor *m)
 {
+	if (m->role == ROLE_KEEPER)
+		return m->mover == 0;
 	for (int s = 0; s < 2; s++) {
 		while (m->out[s] >= 0 && !output_busy(m)) {
 			if (output_read(m, s))

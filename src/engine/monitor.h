@@ -9,8 +9,8 @@
  *			same pid, so still pid 1's parent, and next to no memory
  *
  * What the loop needs comes as a kit: plain data and open descriptors. The detached monitor opens nothing by an absolute
- * path. When pid 1 has ended, brig-monitor executes the front again, same pid, with every descriptor of the kit still open
- * and the kit itself still at MONITOR_KIT_FD:
+ * path. When pid 1 has ended, brig-monitor executes the front again, same pid, with the kit still at MONITOR_KIT_FD and its
+ * descriptors still open, but for those that carried the container's bytes (stdio, terminal, notifications):
  *
  *	brig __after ID WAITSTATUS REASON	(decimal wait status, see wait(2); REASON: monitor_reason_name())
  *
@@ -19,8 +19,10 @@
  *	brig __health ID	one health check; exit code: enum health_exit (engine/health.h)
  *	brig __usage ID		measures the writable layer; exit code: enum usage_exit
  *
- * A detached monitor installs a system call filter that its children and the front of `__after` inherit: it refuses what
- * neither the monitor nor brig ever needs (see monitor_harden.c). It sets no_new_privs as well.
+ * A detached monitor is two processes. The keeper, M, is pid 1's parent: it waits, stops, runs the front, and handles no
+ * byte that a container wrote. Its child, the mover, handles all of them, and is confined to that (monitor_harden.c): filters
+ * outlive exec, so that one process for both would have to let the mover do whatever the front needs, and a restarted
+ * container would start with a filter that hides its refused calls. Either one's death ends the container.
  *
  * Signals to a detached monitor: SIGTERM stops the container properly (stop signal, then SIGKILL after the stop timeout);
  * SIGINT, SIGHUP and SIGQUIT are ignored.
@@ -77,7 +79,6 @@ struct monitor_kit {
 	uint64_t log_size;	     /* bytes of one log file before it is rotated; 0: nothing is logged */
 	uint32_t log_files;	     /* number of log files kept, at least 1 */
 	uint8_t stdin_once;	     /* the container's stdin is closed when the client that feeds it says end of file */
-	uint8_t restarted;	     /* the process was a monitor before (`__after` restarted): the filter is there already */
 	uint64_t health_interval_ns; /* 0: no health check */
 	uint64_t health_timeout_ns;
 	uint64_t disk, disk_inodes;  /* limits of the writable layer that the monitor watches; 0: not watched */
@@ -90,9 +91,10 @@ enum monitor_reason {
 	MONITOR_EXITED,	 /* by itself, or by a signal from elsewhere */
 	MONITOR_STOPPED, /* SIGTERM to the monitor */
 	MONITOR_DISK,	 /* the writable layer outgrew its limit */
+	MONITOR_BROKEN,	 /* the mover died: the container was killed */
 	MONITOR_OOM,	 /* the kernel killed something of it for lack of memory, and pid 1 ended by SIGKILL */
 };
-const char *monitor_reason_name(enum monitor_reason r); /* "exited", "stopped", "disk", "oom" */
+const char *monitor_reason_name(enum monitor_reason r); /* "exited", "stopped", "disk", "broken", "oom" */
 int monitor_reason_parse(const char *name, enum monitor_reason *r); /* 0 or -EINVAL */
 
 struct monitor_end {

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a detached monitor can no longer do (laws 1 and 5), whatever makes it try.
- *
- * A filter cannot be taken off: the front that the monitor executes for health checks and after the end has it too, and so
- * has a container that is restarted. It refuses, with EPERM, what none of them needs: the calls that hurt kernels in
- * 2022 to 2026 and those that change the machine. The container's own filter is narrower.
+ * What is left to the mover, the process that handles the container's bytes (law 3): the system calls of its loop, and with
+ * Landlock the container's folder and nothing else of the file system. Any other call ends it, and so the container.
  */
 #include "engine/monitor_loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,90 +27,122 @@
 #error "no system call filter for this machine"
 #endif
 
-/* Linux 5.14; in Debian 12's headers only by number. */
-#ifndef SYS_quotactl_fd
-#define SYS_quotactl_fd 443
-#endif
-
-enum { X32_BIT = 0x40000000 };
-
-/* Each test jumps over its own refusal when the number is another. */
-#define REFUSE(nr)                                      \
+/* Each test jumps over its own answer when the number is another. x32 numbers are none of these. */
+#define ALLOW(nr)                                       \
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), \
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
-#define FIELD(name) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
-#define ALLOW_FAMILY(f)                                \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, f, 0, 1), \
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+#define FIELD(name) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
 
 static const struct sock_filter filter[] = {
 	FIELD(arch),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 	FIELD(nr),
-#ifdef __x86_64__
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	REFUSE(SYS_iopl),
-	REFUSE(SYS_ioperm),
-	REFUSE(SYS_modify_ldt),
-	REFUSE(SYS_uselib),
-#endif
-	REFUSE(SYS_io_uring_setup),
-	REFUSE(SYS_io_uring_enter),
-	REFUSE(SYS_io_uring_register),
-	REFUSE(SYS_bpf),
-	REFUSE(SYS_perf_event_open),
-	REFUSE(SYS_userfaultfd),
-	REFUSE(SYS_ptrace),
-	REFUSE(SYS_process_vm_readv),
-	REFUSE(SYS_process_vm_writev),
-	REFUSE(SYS_pidfd_getfd),
-	REFUSE(SYS_kcmp),
-	REFUSE(SYS_add_key),
-	REFUSE(SYS_request_key),
-	REFUSE(SYS_kexec_load),
-	REFUSE(SYS_kexec_file_load),
-	REFUSE(SYS_init_module),
-	REFUSE(SYS_finit_module),
-	REFUSE(SYS_delete_module),
-	REFUSE(SYS_reboot),
-	REFUSE(SYS_swapon),
-	REFUSE(SYS_swapoff),
-	REFUSE(SYS_acct),
-	REFUSE(SYS_settimeofday),
-	REFUSE(SYS_clock_settime),
-	REFUSE(SYS_clock_adjtime),
-	REFUSE(SYS_adjtimex),
-	REFUSE(SYS_quotactl_fd),
-	REFUSE(SYS_open_by_handle_at),
-	REFUSE(SYS_fanotify_init),
-	REFUSE(SYS_syslog),
-	REFUSE(SYS_vhangup),
-	REFUSE(SYS_lookup_dcookie),
-	REFUSE(SYS_nfsservctl),
-	/* socket(2) and socketpair(2) only of the families that brig and pasta speak. */
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	FIELD(args[0]),
-	ALLOW_FAMILY(AF_UNIX),
-	ALLOW_FAMILY(AF_INET),
-	ALLOW_FAMILY(AF_INET6),
-	ALLOW_FAMILY(AF_NETLINK),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+	ALLOW(SYS_read),
+	ALLOW(SYS_write),
+	ALLOW(SYS_ppoll),
+	ALLOW(SYS_clock_gettime),
+	ALLOW(SYS_sendto),
+	ALLOW(SYS_recvfrom),
+	ALLOW(SYS_pread64),
+	ALLOW(SYS_openat),
+	ALLOW(SYS_close),
+	ALLOW(SYS_fstat),
+	ALLOW(SYS_newfstatat),
+	ALLOW(SYS_renameat2),
+	ALLOW(SYS_unlinkat),
+	ALLOW(SYS_ftruncate),
+	ALLOW(SYS_flock),
+	ALLOW(SYS_fcntl),
+	ALLOW(SYS_accept4),
+	ALLOW(SYS_getsockopt),
+	ALLOW(SYS_madvise),
+	ALLOW(SYS_rt_sigprocmask),
+	ALLOW(SYS_rt_sigaction),
+	ALLOW(SYS_exit_group),
+	/* ioctl(2): the terminal's size, and the container's refused calls. */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+	FIELD(args[1]),
+	ALLOW(TIOCSWINSZ),
+	ALLOW((uint32_t)SECCOMP_IOCTL_NOTIF_RECV),
+	ALLOW((uint32_t)SECCOMP_IOCTL_NOTIF_SEND),
+	ALLOW((uint32_t)SECCOMP_IOCTL_NOTIF_ID_VALID),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 };
 
-int monitor_harden(const struct monitor_kit *kit)
+/* Of later kernels than Debian 12's headers know. */
+enum {
+	FS_REFER = 1 << 13,	/* Linux 5.19, ABI 2 */
+	FS_TRUNCATE = 1 << 14,	/* Linux 6.2, ABI 3 */
+	FS_IOCTL_DEV = 1 << 15, /* Linux 6.10, ABI 5 */
+	NET_TCP = 3,		/* Linux 6.7, ABI 4: bind and connect */
+	SCOPE = 3,		/* Linux 6.12, ABI 6: abstract sockets and signals */
+};
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+static int add_rule(int rules, int dir, uint64_t access)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = dir };
+
+	return syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+}
+
+/*
+ * Files are opened in the container's folder, and names of threads read in /proc. A kernel without Landlock is no reason not
+ * to run: what could be opened could then still not be sent anywhere but to the container's own log and clients.
+ */
+static int landlock(int dir)
+{
+	const uint64_t write = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+			       LANDLOCK_ACCESS_FS_REMOVE_FILE;
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct ruleset all = { .fs = (1 << 13) - 1 };
+	size_t size = sizeof(all.fs);
+	int rules, proc, r;
+
+	if (abi < 1)
+		return 0;
+	if (abi >= 2)
+		all.fs |= FS_REFER;
+	if (abi >= 3)
+		all.fs |= FS_TRUNCATE;
+	if (abi >= 5)
+		all.fs |= FS_IOCTL_DEV;
+	if (abi >= 4) {
+		all.net = NET_TCP;
+		size = offsetof(struct ruleset, scoped);
+	}
+	if (abi >= 6) {
+		all.scoped = SCOPE;
+		size = sizeof(all);
+	}
+	rules = (int)syscall(SYS_landlock_create_ruleset, &all, size, 0);
+	if (rules < 0)
+		return -errno;
+	r = add_rule(rules, dir, write | (all.fs & FS_TRUNCATE));
+	proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r == 0 && proc >= 0)
+		r = add_rule(rules, proc, LANDLOCK_ACCESS_FS_READ_FILE);
+	if (proc >= 0)
+		close(proc);
+	if (r == 0 && syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		r = -errno;
+	close(rules);
+	return r;
+}
+
+int monitor_harden(int dir)
 {
 	struct sock_fprog prog = { .len = sizeof(filter) / sizeof(filter[0]), .filter = (struct sock_filter *)filter };
-	const struct rlimit none = { 0, 0 };
+	int r;
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	/* A monitor that restarted its container has the filter already; they would add up with every restart. */
-	if (kit->restarted)
-		return 0;
+	r = landlock(dir);
+	if (r < 0)
+		return r;
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 ? -errno : 0;
 }

@@ -152,7 +152,7 @@ static void release(void *p, size_t n)
 static void go_idle(struct monitor *m)
 {
 	m->idle_at = 0;
-	if (!m->bare)
+	if (m->role != ROLE_MOVER)
 		return;
 	if (m->logging && !log_holds(&m->log))
 		release(m->log.line, sizeof(m->log.line) + sizeof(m->log.out));
@@ -166,6 +166,8 @@ void output_timers(struct monitor *m, uint64_t now, uint64_t *next)
 
 	if (m->pause_until && now >= m->pause_until)
 		m->pause_until = 0;
+	if (m->notify_at && now >= m->notify_at)
+		m->notify_at = 0;
 	if (m->rest_at && now >= m->rest_at) {
 		log_flush(&m->log, bare_now());
 		m->rest_at = 0;
@@ -185,6 +187,7 @@ void output_timers(struct monitor *m, uint64_t now, uint64_t *next)
 		}
 	}
 	sooner(next, m->pause_until);
+	sooner(next, m->notify_at);
 	sooner(next, m->rest_at);
 	sooner(next, m->idle_at);
 }

@@ -130,6 +130,7 @@ static int run(const struct monitor_kit *kit, struct relay *front, bool children
 	if (!children)
 		copy.fd[MFD_FRONT] = -1;
 	the.kit = &copy;
+	the.peer = -1;
 	the.front = front;
 	the.env = environ;
 	the.prepare_child = prepare_child;

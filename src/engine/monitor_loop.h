@@ -2,6 +2,7 @@
 /* Inside the monitor: the loop's state and its parts. For what the monitor is, see engine/monitor.h. */
 #pragma once
 
+#include "confine/notify.h"
 #include "engine/attach.h"
 #include "engine/events.h"
 #include "engine/log.h"
@@ -20,6 +21,7 @@ enum {
 	USAGE_FINE_MS = 300000,		/* the writable layer is measured at least this often */
 	USAGE_HIGH_MS = 10000,
 	USAGE_LIMIT_MS = 600000,	/* one measurement may take no longer */
+	MOVER_END_MS = 30000,		/* a mover has this long for the last output after pid 1's end */
 	DISK_STOP_S = 3,		/* stop timeout of a container that outgrew its limit */
 };
 
@@ -39,7 +41,13 @@ struct task {
 struct monitor {
 	struct monitor_kit *kit;
 	struct relay *front;
-	bool bare;		/* this process is brig-monitor */
+	enum role {
+		ROLE_WHOLE,	/* foreground: one process does it all */
+		ROLE_KEEPER,	/* brig-monitor: pid 1's parent; sees no byte of the container */
+		ROLE_MOVER,	/* its child, confined: moves bytes, answers refused calls */
+	} role;
+	int peer;		/* a pipe in which the keeper gives the mover pid 1's wait status; -1: none */
+	pid_t mover;		/* keeper: 0 when it has ended */
 	char **env;
 	void (*prepare_child)(struct monitor *m); /* NULL: descriptors already stand as the kit says */
 	int signals;		/* signalfd */
@@ -63,12 +71,13 @@ struct monitor {
 	uint64_t rest_at, idle_at;
 	struct task health, usage;
 	uint64_t glance_at, free_bytes, free_inodes; /* of the file system, at the last measurement */
-	uint64_t kill_at;	/* SIGKILL after a stop signal */
+	uint64_t kill_at;	/* SIGKILL after a stop signal; keeper: of a mover that does not end */
 	enum monitor_reason reason;
 	bool stopping, ended, detach;
 	int status;
 	uint64_t ended_at, oom_first, oom_seen; /* oom_kill counts */
-	uint64_t refused;
+	uint64_t refused, notify_at; /* not before then: too many calls */
+	struct notify_meter meter;
 
 	struct log_writer log;
 	char chunk[ATTACH_MAX] __attribute__((aligned(4096)));
@@ -85,6 +94,7 @@ enum slot {
 	SLOT_NOTIFY,
 	SLOT_OOM,
 	SLOT_LISTEN,
+	SLOT_PEER,
 	SLOT_FRONT_SIGNALS,
 	SLOT_FRONT_IN,
 	SLOT_FRONT_OUT,
@@ -127,9 +137,13 @@ void monitor_oom(struct monitor *m);
 /* Arguments of an internal command; `after` adds wait status and reason. Replaces the process; returns on failure only. */
 void monitor_exec_front(struct monitor *m, const char *command, bool after);
 
+/* monitor_notify.c: refused calls */
+void monitor_notify(struct monitor *m, short revents);
+
 /* monitor_kit.c: monitor_exec() with the program's path, for tests */
 int monitor_exec_at(const char *path, struct monitor_kit *kit, struct error *e);
 
 /* monitor_main.c and monitor_harden.c */
 int monitor_kit_load(int fd, struct monitor_kit *kit);
-int monitor_harden(const struct monitor_kit *kit);
+/* For the mover: nothing is left to this process but its work. 0 or negative errno. */
+int monitor_harden(int dir);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The detached monitor: takes the kit, hardens itself, runs the loop, becomes the front again. */
+/* The detached monitor: takes the kit, splits into keeper and mover, and becomes the front again. */
 #include "engine/monitor_loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,15 +30,72 @@ int monitor_kit_load(int fd, struct monitor_kit *kit)
 	return 0;
 }
 
+/* What carries the container's bytes belongs to the mover, everything else to the keeper; both have the folder. */
+static bool for_mover(int i)
+{
+	return i == MFD_STDIN || i == MFD_STDOUT || i == MFD_STDERR || i == MFD_TTY || i == MFD_NOTIFY;
+}
+
+static void let_go(struct monitor_kit *kit, bool mover)
+{
+	for (int i = 0; i < MFD_COUNT; i++) {
+		if (kit->fd[i] < 0 || for_mover(i) == mover || i == MFD_DIR || i == MFD_LISTEN)
+			continue;
+		close(kit->fd[i]);
+		kit->fd[i] = -1;
+	}
+	if (!mover)
+		return;
+	close(MONITOR_KIT_FD);
+	for (uint32_t i = 0; i < kit->n_keep; i++)
+		close(kit->keep[i]);
+}
+
+static __attribute__((noreturn)) void mover(struct monitor *m, int in, pid_t keeper)
+{
+	m->role = ROLE_MOVER;
+	m->peer = in;
+	let_go(m->kit, true);
+	/* The keeper's death ends the mover; one that came before is seen. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != keeper || monitor_harden(m->kit->fd[MFD_DIR]) < 0)
+		_exit(EXIT_ENGINE);
+	_exit(monitor_run(m) < 0 ? EXIT_ENGINE : 0);
+}
+
+static int keep(struct monitor *m)
+{
+	pid_t self = getpid();
+	int p[2];
+
+	/* Nobody of the same uid looks into this memory or takes its descriptors: ptrace(2), "access mode checking". */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	m->mover = fork();
+	if (m->mover < 0)
+		return -errno;
+	if (m->mover == 0) {
+		close(p[1]);
+		mover(m, p[0], self);
+	}
+	close(p[0]);
+	m->role = ROLE_KEEPER;
+	m->peer = p[1];
+	let_go(m->kit, false);
+	return monitor_run(m);
+}
+
 /* Without a loop the container would run unwatched: it ends instead. */
-static void give_up(struct monitor *m, const struct monitor_kit *kit)
+static void give_up(struct monitor *m)
 {
 	int status = SIGKILL;
 
-	syscall(SYS_pidfd_send_signal, kit->fd[MFD_PIDFD], SIGKILL, NULL, 0);
-	while (waitpid(kit->pid, &status, 0) < 0 && errno == EINTR)
+	if (m->ended)
+		return;
+	syscall(SYS_pidfd_send_signal, m->kit->fd[MFD_PIDFD], SIGKILL, NULL, 0);
+	while (waitpid(m->kit->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	m->status = status;
+	m->reason = MONITOR_BROKEN;
 }
 
 int monitor_main(char **env)
@@ -49,9 +107,9 @@ int monitor_main(char **env)
 		return EXIT_ENGINE;
 	m.kit = &kit;
 	m.env = env;
-	m.bare = true;
-	if (monitor_harden(&kit) < 0 || monitor_run(&m) < 0)
-		give_up(&m, &kit);
+	m.peer = -1;
+	if (keep(&m) < 0)
+		give_up(&m);
 	monitor_exec_front(&m, "__after", true);
 	return EXIT_ENGINE;
 }

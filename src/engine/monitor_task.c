@@ -117,11 +117,28 @@ static void usage_done(struct monitor *m, int code, uint64_t took)
 	m->glance_at = code == USAGE_HIGH ? 0 : bare_ticks() + ms(USAGE_GLANCE_MS);
 }
 
+/* The mover ended: after pid 1, as it should, or the container has nobody who takes its output and answers its calls. */
+static void mover_done(struct monitor *m, int status)
+{
+	m->mover = 0;
+	if (m->ended && status == 0)
+		return;
+	monitor_event(m, "monitor_died", NULL, 0);
+	if (!m->ended) {
+		m->stopping = true;
+		m->reason = MONITOR_BROKEN;
+		signal_init(m, SIGKILL);
+	}
+}
+
 void task_reap(struct monitor *m)
 {
 	struct task *all[] = { &m->health, &m->usage };
 	uint64_t now = bare_ticks();
+	int end;
 
+	if (m->mover > 0 && waitpid(m->mover, &end, WNOHANG) == m->mover)
+		mover_done(m, end);
 	for (int i = 0; i < 2; i++) {
 		struct task *t = all[i];
 		int status;
@@ -182,12 +199,16 @@ static void usage_run(struct monitor *m)
 
 void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
 {
-	if (m->ended)
-		return;
 	if (m->kill_at && now >= m->kill_at) {
-		signal_init(m, SIGKILL);
+		if (!m->ended)
+			signal_init(m, SIGKILL);
+		else if (m->mover > 0)
+			kill(m->mover, SIGKILL);
 		m->kill_at = 0;
 	}
+	sooner(next, m->kill_at);
+	if (m->ended || m->role == ROLE_MOVER)
+		return;
 	if (m->health.next && now >= m->health.next)
 		run(m, &m->health, "__health", m->kit->health_timeout_ns / NS_PER_MS + CHILD_GRACE_MS);
 	if (m->glance_at && now >= m->glance_at)
@@ -203,6 +224,5 @@ void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
 		sooner(next, all[i]->kill_at);
 		sooner(next, all[i]->next);
 	}
-	sooner(next, m->kill_at);
 	sooner(next, m->glance_at);
 }

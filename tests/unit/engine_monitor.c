@@ -237,6 +237,50 @@ static void no_change(struct monitor_kit *kit)
 	kit->n_keep = 1;
 }
 
+static pid_t mover_of(pid_t keeper)
+{
+	char path[64], line[64], comm[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", keeper, keeper);
+	for (int i = 0; i < 500; i++, usleep(10000)) {
+		char *p = line, *end;
+		long pid;
+
+		assert_int_equal(file_read_line(AT_FDCWD, path, line, sizeof(line)), 0);
+		for (; (pid = strtol(p, &end, 10)) > 0; p = end) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "/proc/%ld/comm", pid);
+			if (file_read_line(AT_FDCWD, name, comm, sizeof(comm)) == 0 && !strcmp(comm, "brig-monitor"))
+				return (pid_t)pid;
+		}
+	}
+	fail_msg("no mover");
+	return 0;
+}
+
+static void assert_status(pid_t pid, const char *line)
+{
+	_cleanup_free_ char *status = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	assert_int_equal(file_read(AT_FDCWD, path, 1 << 16, &status, NULL), 0);
+	assert_non_null(strstr(status, line));
+}
+
+static unsigned count_fds(pid_t pid)
+{
+	char path[64];
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n += faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	}
+	return n;
+}
+
 static void test_detached(void **state)
 {
 	char path[64], link[128], line[1024];
@@ -250,27 +294,95 @@ static void test_detached(void **state)
 	assert_int_equal(attach_ping(f.dir, &st, NULL), 0);
 	assert_int_equal(st.pid, f.kit.pid);
 	usleep(1500000);
-	print_message("idle monitor: %ld kB PSS, %ld kB private dirty, %ld kB private clean, %ld kB anonymous\n",
-		      smaps(pid, "Pss:"), smaps(pid, "Private_Dirty:"), smaps(pid, "Private_Clean:"), smaps(pid, "Pss_Anon:"));
-	/* Hardened: no new privileges, one filter, nothing of the caller's but the kit. */
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	_cleanup_free_ char *status = NULL;
-	assert_int_equal(file_read(AT_FDCWD, path, 1 << 16, &status, NULL), 0);
-	assert_non_null(strstr(status, "NoNewPrivs:\t1"));
-	assert_non_null(strstr(status, "Seccomp:\t2"));
-	snprintf(path, sizeof(path), "/proc/%d/fd/0", pid);
+	pid_t mover = mover_of(pid);
+	static const char *const what[] = { "Pss:", "Private_Dirty:", "Private_Clean:", "Pss_Anon:" };
+	for (size_t i = 0; i < ARRAY_SIZE(what); i++)
+		print_message("idle: %-14s keeper %ld kB, mover %ld kB\n", what[i], smaps(pid, what[i]), smaps(mover, what[i]));
+	if (geteuid() == 0) {
+		/* The budget of an idle detached container. */
+		assert_in_range(smaps(pid, "Pss:") + smaps(mover, "Pss:"), 1, 300);
+		assert_in_range(smaps(pid, "Private_Dirty:") + smaps(mover, "Private_Dirty:"), 1, 150);
+	}
+	assert_status(mover, "NoNewPrivs:\t1");
+	assert_status(mover, "Seccomp:\t2");
+	/* The container, the listener, the folder, the log, the keeper's pipe and three times /dev/null. */
+	assert_int_equal(count_fds(mover), 3 + 3 + 5 - 1);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", mover);
 	ssize_t n = readlink(path, link, sizeof(link) - 1);
 	assert_true(n > 0);
 	link[n] = 0;
 	assert_string_equal(link, "/dev/null");
-	/* SIGTERM to the monitor stops the container. */
+	/* SIGHUP is nothing to a monitor; SIGTERM stops the container. */
 	kill(pid, SIGHUP);
 	kill(pid, SIGTERM);
 	assert_int_equal(proc_wait(pid), 0);
 	assert_int_equal(file_read_line(f.dir, "__after", line, sizeof(line)), 0);
 	char want[256];
-	snprintf(want, sizeof(want), "__after %s %d stopped nnp=1 seccomp=2 lock=", f.kit.id, SIGTERM);
+	/* What runs afterwards has nothing of the mover's confinement. */
+	snprintf(want, sizeof(want), "__after %s %d stopped nnp=0 seccomp=0 lock=", f.kit.id, SIGTERM);
 	assert_memory_equal(line, want, strlen(want));
+	close(f.dir);
+}
+
+/* Without its mover a container has nobody who answers for it: it is killed, and what runs afterwards hears why. */
+static void test_mover_dies(void **state)
+{
+	struct fake f;
+	(void)state;
+
+	if (!getenv("BRIG_TEST_MONITOR"))
+		skip();
+	pid_t pid = detach(&f, container_sleep, NULL, NULL);
+	kill(mover_of(pid), SIGKILL);
+	assert_int_equal(proc_wait(pid), 0);
+	_cleanup_free_ char *after = contents(&f, "__after");
+	assert_non_null(strstr(after, " 9 broken "));
+	_cleanup_free_ char *events = contents(&f, "events");
+	assert_non_null(strstr(events, "\"Action\":\"monitor_died\""));
+	close(f.dir);
+}
+
+/* And a mover does not outlive its keeper. */
+static void test_keeper_dies(void **state)
+{
+	struct fake f;
+	(void)state;
+
+	if (!getenv("BRIG_TEST_MONITOR"))
+		skip();
+	pid_t pid = detach(&f, container_sleep, NULL, NULL), mover = mover_of(pid);
+	int pidfd = proc_pidfd(mover);
+	kill(pid, SIGKILL);
+	proc_wait(pid);
+	assert_int_equal(proc_pidfd_wait(pidfd, 5000), 1);
+	/* The fake has no parent death signal of its own. */
+	kill(f.kit.pid, SIGKILL);
+	close(pidfd);
+	close(f.dir);
+}
+
+static int say_much(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20000; i++)
+		dprintf(1 + i % 2, "line %d of what a container says\n", i);
+	return 3;
+}
+
+static void test_detached_output(void **state)
+{
+	struct fake f;
+	(void)state;
+
+	if (!getenv("BRIG_TEST_MONITOR"))
+		skip();
+	pid_t pid = detach(&f, say_much, NULL, NULL);
+	assert_int_equal(proc_wait(pid), 0);
+	_cleanup_free_ char *after = contents(&f, "__after");
+	assert_non_null(strstr(after, " 768 exited "));
+	_cleanup_free_ char *log = contents(&f, "log");
+	assert_non_null(strstr(log, "{\"log\":\"line 19999 of what a container says\\n\",\"stream\":\"stderr\""));
+	assert_true(exists(&f, "log.1"));
 	close(f.dir);
 }
 
@@ -302,7 +414,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_output_and_status), cmocka_unit_test(test_stop), cmocka_unit_test(test_detached),
-		cmocka_unit_test(test_health_runs),
+		cmocka_unit_test(test_health_runs), cmocka_unit_test(test_mover_dies), cmocka_unit_test(test_keeper_dies),
+		cmocka_unit_test(test_detached_output),
 	};
 	int r;
 
