@@ -25,7 +25,7 @@ install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
 
 bench: deps-build deps-run deps-bench all
-	@tests/bench/run.sh $(BUILD)
+	@tests/bench/run.py $(BUILD)
 
 # The attack probes alone, with their positive controls.
 attack: deps-build deps-run deps-test all
