@@ -59,6 +59,27 @@ test_image() {
     }
 }
 
+# make_image NAME CONFIG ENTRY...: loads an image of the tiny one's layer, a layer with the entries (see images/layer)
+# and the configuration CONFIG (a JSON object). With BASE=none there is no other layer. image_layout makes it only.
+make_image() {
+    image_layout "$TT/layout-$1" "$@" && brig load -q -i "$TT/layout-$1"
+}
+image_layout() {
+    local dir=$1 name=$2 config=$3 work layers=()
+    shift 3
+    work=$(mktemp -d "$T/image-XXXXXX")
+    if [ "${BASE:-tiny}" != none ]; then
+        local base
+        base=$(test_image "${BASE:-tiny}")
+        gzip -dc "$base/blobs/sha256/$(jq -r '.layers[0].digest[7:]' \
+            "$base/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$base/index.json")")" >"$work/base.tar"
+        layers+=("$work/base.tar")
+    fi
+    [ $# = 0 ] || { "$REPO_TESTS/images/layer" "$work/layer.tar" "$@" && layers+=("$work/layer.tar"); } || return 1
+    "$REPO_TESTS/images/oci-layout" "$dir" "$name:latest" "$config" "${layers[@]}"
+    rm -rf "$work"
+}
+
 # Writes brig.conf: what this machine lacks is accepted, then the given lines.
 brig_conf() {
     {
@@ -69,6 +90,7 @@ brig_conf() {
 }
 
 brig_begin() {
+    export TT
     TT=$(mktemp -d "$T/t-XXXXXX")
     chmod 0755 "$TT"
 }
