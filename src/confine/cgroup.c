@@ -176,6 +176,7 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 	if (missing[0])
 		return missing_error(missing, e);
 	cg->controllers = wanted | (usable & (CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT)));
+	cg->by_systemd = (usable & CG_BIT(CG_V2)) && cgroup_by_systemd(base);
 	if (!cg->controllers) {
 		cg->version = 0;
 		cg->path[0] = 0;
@@ -295,7 +296,7 @@ static int open_joins(const struct cgroup *cg, struct launch *l, struct error *e
 			return error_errno(e, errno, "cannot open tasks (%s)", cgroup_controller_name(c));
 		l->cgroup_join[l->n_cgroup_join++] = fd;
 	}
-	if (cg->fd[CG_V2] >= 0) {
+	if (cg->fd[CG_V2] >= 0 && !l->plan->cgroup.by_systemd) {
 		l->cgroup_fd = fcntl(cg->fd[CG_V2], F_DUPFD_CLOEXEC, 3);
 		if (l->cgroup_fd < 0)
 			return error_errno(e, errno, "cgroup descriptor");
@@ -352,6 +353,22 @@ int cgroup_enter(struct launch *l, struct error *e)
 	return r < 0 ? error_errno(e, r, "cgroup wall: cannot join %s", l->plan->cgroup.path) : 0;
 }
 
+/* Only where systemd has to do it: everything else was joined by the process itself. */
+static int cgroup_outside(struct launch *l, struct error *e)
+{
+	char unit[512], *at, *below;
+
+	if (!l->plan->cgroup.by_systemd)
+		return 0;
+	snprintf(unit, sizeof(unit), "%s", l->plan->cgroup.path);
+	at = strstr(unit, "/user@");
+	below = at ? strchr(at + 1, '/') : NULL;
+	if (!below)
+		return error_set(e, EINVAL, "cgroup path %s", unit);
+	*below = 0;
+	return cgroup_systemd_attach(at + 1, l->plan->cgroup.path + (below - unit), l->pid, e);
+}
+
 void cgroup_release(struct launch *l)
 {
 	for (size_t i = 0; i < l->n_cgroup_join; i++)
@@ -390,5 +407,6 @@ const struct wall wall_cgroup = {
 	.details = details,
 	.can_lower = true,
 	.plan = cgroup_plan,
+	.outside = cgroup_outside,
 	.prove = cgroup_prove,
 };

@@ -169,6 +169,8 @@ int cgroup_base_path(const struct spec *s, char *out, size_t size, struct error 
 		n = snprintf(out, size, "%s", parent);
 	} else if (geteuid() == 0) {
 		n = snprintf(out, size, "brig/run");
+	} else if (cgroup_version() == 2 && cgroup_systemd_runs()) {
+		n = snprintf(out, size, "user.slice/user-%1$u.slice/user@%1$u.service/brig-user-%1$u", geteuid());
 	} else {
 		n = snprintf(out, size, "brig-user-%u", geteuid());
 	}
@@ -203,7 +205,7 @@ bool cgroup_path_ok(const char *path)
 		return false;
 	if (str_after(last, "brig-") && last[5])
 		return true;
-	return (n == 2 && user_part(before, strlen(before))) || (n == 3 && streq(parts[0], "brig") && streq(before, "run"));
+	return user_part(before, strlen(before)) || (n == 3 && streq(parts[0], "brig") && streq(before, "run"));
 }
 
 void cgroup_init(struct cgroup *cg)
@@ -294,14 +296,24 @@ int cgroup_from_fds(struct cgroup *cg, const char *path, const int *fds, size_t 
 	return 0;
 }
 
-/* Root makes the base where it is missing; a read-only cgroupfs (inside a container) says no. */
+/*
+ * The base, or what is missing of it, can be made: in root's hierarchy by root, below its own manager by a user. A
+ * read-only cgroupfs (inside a container) says no.
+ */
 static bool can_make(int top, const char *base)
 {
-	_cleanup_close_ int fd = path_open_beneath(top, base, O_PATH | O_DIRECTORY, 0);
+	char path[256];
 
-	if (fd >= 0)
-		return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
-	return fd == -ENOENT && geteuid() == 0 && faccessat(top, ".", W_OK, AT_EACCESS) == 0;
+	snprintf(path, sizeof(path), "./%s", base);
+	for (;;) {
+		_cleanup_close_ int fd = path_open_beneath(top, path, O_PATH | O_DIRECTORY, 0);
+
+		if (fd >= 0)
+			return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+		if (fd != -ENOENT)
+			return false;
+		*strrchr(path, '/') = 0;
+	}
 }
 
 /*
@@ -331,16 +343,39 @@ static bool can_join_v2(const char *base)
 	return fd >= 0 && faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
 }
 
-/* v2: what the base (or, before it is made, the top) has, its children can be given. */
+bool cgroup_by_systemd(const char *base)
+{
+	return strchr(base, '@') && !can_join_v2(base);
+}
+
+/* The base, or what there is of it. */
+static int nearest(const char *base)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "./%s", base);
+	for (;;) {
+		int fd = path_open_beneath(cgroup_top(CG_V2), path, O_PATH | O_DIRECTORY, 0);
+
+		if (fd != -ENOENT)
+			return fd;
+		*strrchr(path, '/') = 0;
+	}
+}
+
+/*
+ * v2: what the base has (or, before it is made, the folder above), its children can be given. Root can give brig/ what the
+ * top has.
+ */
 static unsigned usable_v2(const char *base, unsigned wanted)
 {
 	_cleanup_close_ int fd = -1;
 	unsigned usable = 0;
 	char text[512];
 
-	if (!can_make(cgroup_top(CG_V2), base) || !can_join_v2(base))
+	if (!can_make(cgroup_top(CG_V2), base) || !(strchr(base, '@') || can_join_v2(base)))
 		return 0;
-	fd = path_open_beneath(cgroup_top(CG_V2), geteuid() == 0 ? "." : base, O_PATH | O_DIRECTORY, 0);
+	fd = nearest(geteuid() == 0 ? "" : base);
 	if (fd < 0 || file_read_line(fd, "cgroup.controllers", text, sizeof(text)) < 0)
 		return 0;
 	_cleanup_strv_ char **have = strv_split(text, ' ');

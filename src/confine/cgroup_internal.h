@@ -37,6 +37,15 @@ int cgroup_own(enum cgroup_controller c, char *out, size_t size);
 /* The place of a process: `text` is the content of its /proc/PID/cgroup. */
 int cgroup_place(const char *text, enum cgroup_controller c, char *out, size_t size);
 
+/*
+ * A user on a v2 machine under systemd: its containers stand below user@UID.service, which is delegated to it. Where the
+ * caller itself stands outside of that (in a login session), systemd moves the process.
+ */
+bool cgroup_systemd_runs(void);
+bool cgroup_by_systemd(const char *base);
+/* The process joins the folder `below` ("/brig-user-1000/ID") of a delegated unit. */
+int cgroup_systemd_attach(const char *unit, const char *below, pid_t pid, struct error *e);
+
 /* One value in one file. */
 struct cgroup_setting {
 	const char *limit;	/* as `--lower cgroup=` takes it */

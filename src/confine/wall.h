@@ -64,6 +64,7 @@ struct cgroup_plan {
 	int version;	   /* 2, 1 (also hybrid), 0: none can be used */
 	char path[512];	   /* relative to each hierarchy's mount, "brig/ID"; empty when none */
 	unsigned controllers; /* bits of enum cgroup_controller that can be used */
+	bool by_systemd;   /* joining takes a request to systemd, from outside */
 };
 
 struct plan {

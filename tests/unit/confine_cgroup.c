@@ -35,6 +35,7 @@ static void paths(void **state)
 	(void)state;
 	assert_true(cgroup_path_ok("brig/run/0123"));
 	assert_true(cgroup_path_ok("brig-user-1000/0123"));
+	assert_true(cgroup_path_ok("user.slice/user-1000.slice/user@1000.service/brig-user-1000/0123"));
 	assert_true(cgroup_path_ok("user.slice/user-1000.slice/user@1000.service/brig-0123.scope"));
 	assert_false(cgroup_path_ok(NULL));
 	assert_false(cgroup_path_ok(""));
@@ -185,6 +186,9 @@ static void box_start(struct box *b, int (*fn)(struct box *b))
 	close(b->go[0]);
 	close(b->done[1]);
 	cgroup_release(&b->l);
+	b->l.pid = b->pid;
+	if (wall_cgroup.outside(&b->l, &e) < 0)
+		fail_msg("%s", e.text);
 	assert_int_equal(read(b->done[0], &c, 1), 1);
 }
 
@@ -358,7 +362,7 @@ static void memory_hog_dies_alone(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_int_equal(cgroup_open(b.p.cgroup.path, &cg, &e), 0);
 	cgroup_stats(&cg, &st);
-	assert_true(st.oom_kills == 1);
+	assert_true(st.oom_kills >= 1);
 	assert_true(st.memory_peak <= 32 << 20);
 	cgroup_close(&cg);
 	box_end(&b);
@@ -646,12 +650,14 @@ static void __attribute__((noreturn)) as_user(uid_t uid)
 	struct cgroup cg;
 	struct error e = { 0 };
 
-	CHECK(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
+	if (geteuid() != uid)
+		CHECK(setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0);
 	box_init(&b, "user");
 	b.s.owner = uid;
 	b.p.spec = &b.s;
 	b.l.plan = &b.p;
 	CHECK(wall_cgroup.plan(&b.s, &b.p, &e) == 0);
+	print_message("%s%s\n", b.p.wall[WALL_CGROUP].text, b.p.cgroup.by_systemd ? ", joined by systemd" : "");
 	CHECK(b.p.wall[WALL_CGROUP].intent == INTENT_UP);
 	box_start(&b, sleeps);
 	CHECK(box_prove(&b, &ev) == VERDICT_STANDS);
@@ -696,6 +702,25 @@ static void user_with_delegation(void **state)
 		if (cgroup_top(c) >= 0 && !cgroup_shared(c))
 			assert_int_equal(unlinkat(cgroup_top(c), name, AT_REMOVEDIR), 0);
 	assert_int_equal(status, 0);
+}
+
+/* As the user that runs the test, with what it was given by `brig setup` or by systemd. */
+static void user_as_it_is(void **state)
+{
+	struct cgroup_machine m;
+	unsigned need = CG_BIT(CG_MEMORY) | CG_BIT(CG_PIDS) | CG_BIT(CG_CPU);
+	pid_t pid;
+
+	(void)state;
+	cgroup_look(&m);
+	if (geteuid() == 0 || (m.usable & need) != need) {
+		print_message("SKIP: for a user with a delegated cgroup\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0)
+		as_user(geteuid());
+	assert_int_equal(proc_wait(pid), 0);
 }
 
 static void own_namespace(void **state)
@@ -759,6 +784,7 @@ int main(void)
 		cmocka_unit_test(missing_limits_stop_the_start),
 		cmocka_unit_test(lowered_details),
 		cmocka_unit_test(user_with_delegation),
+		cmocka_unit_test(user_as_it_is),
 		cmocka_unit_test(own_namespace),
 	};
 
