@@ -161,12 +161,13 @@ static void words_lowered(const struct spec *s, struct buf *b)
 			buf_printf(b, "%s%s (%s)", b->len ? ", " : "", details[i], texts[i]);
 }
 
-static int plan(const struct spec *s, struct plan *p, struct error *e)
+int landlock_plan(const struct spec *s, int abi, struct plan *p, struct error *e)
 {
 	_cleanup_buf_ struct buf text = { 0 }, note = { 0 }, missing = { 0 };
 	bool whole = lowered(s, NULL);
-	int abi = p->landlock_abi = landlock_abi(), r;
+	int r;
 
+	p->landlock_abi = abi;
 	r = check_parts(s, abi, &missing, e);
 	if (r < 0)
 		return r;
@@ -185,6 +186,11 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 	else
 		wall_up(p, WALL_LANDLOCK, "%s", text.data);
 	return 0;
+}
+
+static int plan(const struct spec *s, struct plan *p, struct error *e)
+{
+	return landlock_plan(s, landlock_abi(), p, e);
 }
 
 /* One ruleset in the making. */
@@ -347,12 +353,13 @@ static int allow_ports(const struct rules *r, const struct spec *s, struct error
 
 /*
  * The self-test. The kernel lets nobody read back a process's Landlock domain, so that the process itself tries, before and
- * after, what only Landlock can have made the difference of: opening its own /proc/self/comm for writing (no write), a
+ * after, what only Landlock can have made the difference of: opening a file of its procfs for writing (no write), a
  * bind to an undeclared port, a connect to a socket from before.
  */
 struct self_test {
 	bool fs, net, scope; /* what to try */
 	int proc;	     /* procfs */
+	const char *knob;    /* a file of it that we may write */
 	uint16_t port;
 	int family;
 	int socket;	     /* abstract, made before */
@@ -362,9 +369,22 @@ struct self_test {
 
 static int try_write(const struct self_test *t)
 {
-	_cleanup_close_ int fd = openat(t->proc, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = openat(t->proc, t->knob, O_WRONLY | O_CLOEXEC);
 
 	return fd < 0 ? -errno : 0;
+}
+
+/* Root of a user namespace may write its limits, but nothing of itself while it is not dumpable; others the reverse. */
+static int find_knob(struct self_test *t)
+{
+	int err;
+
+	t->knob = "sys/user/max_user_namespaces";
+	err = try_write(t);
+	if (err == 0)
+		return 0;
+	t->knob = "self/comm";
+	return try_write(t);
 }
 
 static int try_bind(const struct self_test *t)
@@ -412,9 +432,9 @@ static int self_test_before(struct self_test *t, const struct spec *s, const str
 	t->fs = t->proc >= 0 && r->handled.fs && !lowered(s, "proc") && !spec_lowered(s, "seccomp", "userns");
 	t->net = r->handled.net;
 	t->scope = r->handled.scoped;
-	err = t->fs ? try_write(t) : 0;
+	err = t->fs ? find_knob(t) : 0;
 	if (err < 0)
-		return error_errno(e, err, "self-test: /proc/sys/user");
+		return error_errno(e, err, "self-test: /proc/%s", t->knob);
 	if (t->net) {
 		t->family = AF_INET;
 		t->port = undeclared_port(s);

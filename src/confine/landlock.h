@@ -19,3 +19,6 @@ struct landlock_scope {
 	uint64_t scoped; /* LANDLOCK_SCOPE_* */
 };
 void landlock_handled(const struct spec *s, int abi, struct landlock_scope *out);
+
+/* The wall's plan on a kernel of this ABI; the wall itself asks the running one. */
+int landlock_plan(const struct spec *s, int abi, struct plan *p, struct error *e);
