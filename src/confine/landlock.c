@@ -113,7 +113,7 @@ static int check_parts(const struct spec *s, int abi, struct buf *missing, struc
 		if (abi >= parts[i].abi)
 			continue;
 		if (!lowered(s, parts[i].detail)) {
-			error_set(e, EOPNOTSUPP, "landlock wall: the kernel has %s (ABI %d) but %s needs Linux %s",
+			error_set(e, EOPNOTSUPP, "the kernel has %s (ABI %d) but %s needs Linux %s",
 				  abi ? "an older Landlock" : "no Landlock", abi, parts[i].what, parts[i].kernel);
 			error_hint(e, "--lower landlock=%s starts without it (or accept_lowered in brig.conf)",
 				   parts[i].detail);
@@ -541,7 +541,7 @@ static int raise_wall(struct launch *l, struct error *e)
 		return 0;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
-		return error_errno(e, errno, "landlock wall: /");
+		return error_errno(e, errno, "/");
 	/*
 	 * Only the container's first process has a procfs in which root inside may write anything at all; for one that
 	 * joins, the other tests show that its domain holds.
@@ -552,7 +552,7 @@ static int raise_wall(struct launch *l, struct error *e)
 		close(r.fd);
 	if (t.socket >= 0)
 		close(t.socket);
-	return err < 0 ? error_wrap(e, "landlock wall") : 0;
+	return err;
 }
 
 static void prove(const struct plan *p, const struct subject *s, struct evidence *ev)

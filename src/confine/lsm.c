@@ -71,10 +71,10 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 		return 0;
 	}
 	if (s->apparmor && k != LSM_APPARMOR)
-		return error_set(e, EOPNOTSUPP, "lsm wall: AppArmor profile %s was asked for, but AppArmor is not active on "
+		return error_set(e, EOPNOTSUPP, "AppArmor profile %s was asked for, but AppArmor is not active on "
 						"this host; --lower lsm starts without it", s->apparmor);
 	if (s->selinux && k != LSM_SELINUX)
-		return error_set(e, EOPNOTSUPP, "lsm wall: SELinux label %s was asked for, but SELinux is not active on this "
+		return error_set(e, EOPNOTSUPP, "SELinux label %s was asked for, but SELinux is not active on this "
 						"host; --lower lsm starts without it", s->selinux);
 	if (k == LSM_NONE)
 		wall_up(p, WALL_LSM, "no AppArmor or SELinux on this host: nothing to raise");
@@ -108,11 +108,11 @@ static int raise_wall(struct launch *l, struct error *e)
 	text = xasprintf("%s%s", k == LSM_APPARMOR ? "exec " : "", wanted(s, k));
 	r = attr_write(l->proc_fd, k, text);
 	if (r == -ENOENT && k == LSM_APPARMOR) {
-		error_set(e, ENOENT, "lsm wall: AppArmor profile %s is not loaded", s->apparmor);
+		error_set(e, ENOENT, "AppArmor profile %s is not loaded", s->apparmor);
 		error_hint(e, "load it with apparmor_parser, or start without it: --lower lsm");
 		return -ENOENT;
 	}
-	return r < 0 ? error_errno(e, r, "lsm wall: %s", wanted(s, k)) : 0;
+	return r < 0 ? error_errno(e, r, "%s", wanted(s, k)) : 0;
 }
 
 /* What the kernel says; "" when no module gives labels. */

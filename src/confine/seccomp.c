@@ -132,7 +132,7 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 	p->seccomp = (struct seccomp_plan){ 0 };
 	if (seccomp_call(SECCOMP_GET_ACTION_AVAIL, 0, &notif) < 0) {
 		if (!whole)
-			return error_set(e, ENOSYS, "seccomp wall: this kernel has no seccomp with user notification "
+			return error_set(e, ENOSYS, "this kernel has no seccomp with user notification "
 						    "(Linux 5.0); --lower seccomp starts without it");
 		wall_not_up(p, WALL_SECCOMP, INTENT_ABSENT, "the kernel has no seccomp with user notification", "no filter");
 		return 0;
@@ -145,7 +145,7 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 	p->seccomp.notify = true;
 	p->seccomp.bpf = seccomp_filter(lowered, true, &p->seccomp.n);
 	if (!p->seccomp.bpf)
-		return error_set(e, E2BIG, "seccomp wall: the filter is too long");
+		return error_set(e, E2BIG, "the filter is too long");
 	count_calls(lowered, &allowed, &by_args);
 	print = seccomp_fingerprint(p->seccomp.bpf, p->seccomp.n);
 	if (!lowered)
@@ -164,12 +164,8 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 static int raise_wall(struct launch *l, struct error *e)
 {
 	const struct seccomp_plan *sp = &l->plan->seccomp;
-	int r;
 
-	if (sp->n == 0)
-		return 0;
-	r = seccomp_install(sp->bpf, sp->n, sp->notify ? &l->notify_fd : NULL, e);
-	return r < 0 ? error_wrap(e, "seccomp wall") : 0;
+	return sp->n > 0 ? seccomp_install(sp->bpf, sp->n, sp->notify ? &l->notify_fd : NULL, e) : 0;
 }
 
 static void prove(const struct plan *p, const struct subject *s, struct evidence *ev)
