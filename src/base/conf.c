@@ -40,6 +40,11 @@ static const struct key {
 	{ "log_size", K_SIZE, AT(log_size), 4096, INT64_MAX, NULL },
 	{ "log_files", K_NUMBER, AT(log_files), 1, 1000, NULL },
 	{ "stop_timeout", K_SECONDS, AT(stop_timeout), 0, 86400, NULL },
+	{ "image_size", K_SIZE, AT(image_size), 1 << 20, INT64_MAX / 2, NULL },
+	{ "image_file_size", K_SIZE, AT(image_file_size), 1 << 20, INT64_MAX / 2, NULL },
+	{ "image_entries", K_NUMBER, AT(image_entries), 1, 100000000, NULL },
+	{ "image_layers", K_NUMBER, AT(image_layers), 1, 1000, NULL },
+	{ "image_ratio", K_NUMBER, AT(image_ratio), 2, 1000000, NULL },
 	{ "accept_lowered", K_LIST, AT(accept_lowered), 0, 0, NULL },
 	{ "network", K_CHOICE, AT(network), 0, 0, "private none" },
 };
@@ -60,6 +65,11 @@ void conf_defaults(struct conf *c)
 		.log_size = 16 << 20,
 		.log_files = 3,
 		.stop_timeout = 10,
+		.image_size = 64ULL << 30,
+		.image_file_size = 32ULL << 30,
+		.image_entries = 1000000,
+		.image_layers = 128,
+		.image_ratio = 200,
 		.network = xstrdup("private"),
 	};
 }

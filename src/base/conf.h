@@ -26,6 +26,12 @@ struct conf {
 	uint64_t log_size;	 /* one log file */
 	uint64_t log_files;	 /* number of log files kept */
 	uint64_t stop_timeout;	 /* seconds between the stop signal and SIGKILL */
+	/* what an image may cost before it is refused */
+	uint64_t image_size;	 /* bytes of all its layers' archives, uncompressed */
+	uint64_t image_file_size; /* bytes of one file */
+	uint64_t image_entries;	 /* files, folders and links */
+	uint64_t image_layers;
+	uint64_t image_ratio;	 /* uncompressed to compressed bytes of a layer beyond 256 MiB */
 	/* what a person accepts once: comma-separated "WALL" or "WALL=DETAIL", as --lower takes them */
 	char **accept_lowered;
 	/* network of a container that names none: "private" or "none" */

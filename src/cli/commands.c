@@ -8,6 +8,8 @@
 /* clang-format off */
 #define COMMANDS \
 	HERE(complete) \
+	ELSEWHERE("load", "brig-image", "Images", \
+		  "load images from an OCI layout or an archive of docker save or podman save", "image load") \
 	HERE(version) \
 
 /* clang-format on */

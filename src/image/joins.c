@@ -23,14 +23,18 @@
 #include <unistd.h>
 
 static const char probe_text[] = "joined";
+/* overlayfs wants an upper layer, or two lower ones that are not only data */
+static const char *const folders[] = { "lower", "data", "upper", "work" };
+static const char *const keys[] = { "lowerdir+", "datadir+", "upperdir", "workdir" };
 
 /* lower/x: empty with attributes; data/OBJECT: the bytes. */
 static int make_probe(int dir)
 {
 	_cleanup_close_ int lower = -1, data = -1, x = -1, bytes = -1;
 
-	if (mkdirat(dir, "lower", 0755) < 0 || mkdirat(dir, "data", 0755) < 0)
-		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (mkdirat(dir, folders[i], 0755) < 0)
+			return -errno;
 	lower = openat(dir, "lower", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	data = openat(dir, "data", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (lower < 0 || data < 0)
@@ -45,28 +49,40 @@ static int make_probe(int dir)
 	return fd_write_all(bytes, probe_text, sizeof(probe_text));
 }
 
+/* Maps our own ids to 0, as newuidmap is not needed for that. */
+static bool enter_namespaces(void)
+{
+	char uids[64], gids[64];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", geteuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getegid());
+	return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+	       file_write(AT_FDCWD, "/proc/self/setgroups", "deny") == 0 &&
+	       file_write(AT_FDCWD, "/proc/self/uid_map", uids) == 0 &&
+	       file_write(AT_FDCWD, "/proc/self/gid_map", gids) == 0;
+}
+
 static bool join_in_child(int dir)
 {
-	_cleanup_close_ int lower = openat(dir, "lower", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int data = openat(dir, "data", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int fs = -1, mnt = -1, file = -1;
-	char text[sizeof(probe_text)], map[64];
-	unsigned uid = geteuid(), gid = getegid();
+	int fds[ARRAY_SIZE(folders)];
+	char text[sizeof(probe_text)];
 
-	if (lower < 0 || data < 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+	/* overlayfs takes only folders of our own mount namespace, and of all names only the working folder moves along. */
+	if (fchdir(dir) < 0 || !enter_namespaces())
 		return false;
-	snprintf(map, sizeof(map), "0 %u 1", uid);
-	if (file_write(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
-	    file_write(AT_FDCWD, "/proc/self/uid_map", map) < 0)
-		return false;
-	snprintf(map, sizeof(map), "0 %u 1", gid);
-	if (file_write(AT_FDCWD, "/proc/self/gid_map", map) < 0)
-		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		fds[i] = open(folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fds[i] < 0)
+			return false;
+	}
 	fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0 ||
-	    syscall(SYS_fsconfig, fs, FSCONFIG_SET_FD, "lowerdir+", NULL, lower) < 0 ||
-	    syscall(SYS_fsconfig, fs, FSCONFIG_SET_FD, "datadir+", NULL, data) < 0 ||
-	    syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FD, keys[i], NULL, fds[i]) < 0)
+			return false;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return false;
 	mnt = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
 	if (mnt < 0)

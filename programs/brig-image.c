@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that read or write whole images: they need large libraries, and the front shall not. */
+#include "cli/cli.h"
+
+extern const struct cli_command cmd_load;
+
+static const struct cli_command *const commands[] = {
+	&cmd_load,
+	NULL,
+};
+
+int main(int argc, char **argv)
+{
+	return cli_main(commands, argc, argv);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading: `brig load` and `brig import`. Two processes share the work. The one in the room (image/unpacker.c) reads
+ * the untrusted bytes and can write only below DATA/loading/XXXX; the caller takes what it made from there into the
+ * store, by rename, after everything was verified and is on the disk, and publishes it in index.json last.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "image/limits.h"
+#include "image/store.h"
+
+struct load_request {
+	int input;	      /* a folder (OCI layout), a file or a pipe; borrowed */
+	const char *what;     /* of it, for messages: "app.tar", "standard input" */
+	const char *base;     /* names an image that bears only a tag; NULL: it stays without a name */
+	const char *name;     /* gives the one image this name, whatever it claims; NULL: its own */
+	const char *platform; /* "linux/arm64"; NULL: this machine's */
+	bool keep_names;      /* names of registries are kept, see image/name.h */
+	json_t *import;	      /* the configuration of a root file system that is imported; NULL: load. Borrowed */
+	struct image_limits limits;
+	bool accept_no_landlock;
+	void (*progress)(void *arg, uint64_t done, uint64_t total); /* bytes; total 0: unknown. May be NULL */
+	void (*note)(void *arg, const char *text);		    /* something a person should know. May be NULL */
+	void *arg;
+};
+
+struct loaded {
+	char id[DIGEST_SIZE];
+	char *name; /* NULL: none */
+	bool moved; /* the name was another image's before */
+};
+
+struct load_result {
+	struct loaded *images; /* one for each name */
+	size_t n;
+};
+
+int image_load(const struct load_request *r, struct load_result *out, struct error *e);
+void load_result_free(struct load_result *r);
