@@ -10,7 +10,7 @@
 
 enum { RT_FIRST = 34, RT_LAST = 64 };
 
-int signal_parse(const char *s)
+int signal_number(const char *s)
 {
 	uint64_t n;
 

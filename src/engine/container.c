@@ -9,6 +9,7 @@
 #include "base/path.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -143,6 +144,19 @@ static void name_host(struct container_config *c)
 			return;
 	if (c->hostname)
 		strv_add(&c->env, xasprintf("HOSTNAME=%s", c->hostname));
+}
+
+bool container_is_held(const char *id)
+{
+	_cleanup_close_ int fd = -1;
+	char path[CONTAINER_ID_LEN + 8];
+	int run = home_run(NULL);
+
+	if (run < 0 || !hex_valid(id, CONTAINER_ID_LEN))
+		return false;
+	snprintf(path, sizeof(path), "%s/lock", id);
+	fd = openat(run, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 int container_make(struct container *c, struct error *e)

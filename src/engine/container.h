@@ -61,9 +61,10 @@ struct container_config {
 
 	char **entrypoint, **command; /* resolved: what runs is entrypoint + command */
 	char **env, *cwd, *user;      /* user as written, "name:group" */
-	uint32_t uid, gid, *groups;   /* resolved at create from the image's passwd and group; the container's ids are those
-				       * of its tree, then of these that the tree does not have */
+	uint32_t uid, gid, *groups;   /* resolved at create from the image's passwd and group */
 	size_t n_groups;
+	uint32_t *more_uids, *more_gids; /* ids inside that it has beside those of its tree: user, groups, its volumes' */
+	size_t n_more_uids, n_more_gids;
 	char *hostname, *domainname;
 	bool tty, interactive, init, read_only, auto_remove, detached;
 	char *stop_signal;
@@ -167,6 +168,8 @@ int container_list(struct container **out, size_t *n, struct error *e);
  */
 int container_lock(struct container *c, bool wait, struct error *e);
 void container_unlock(struct container *c);
+/* True while somebody holds the lock of the container `id`: it runs, or is being started, stopped or changed. */
+bool container_is_held(const char *id);
 int container_save_config(struct container *c, struct error *e);
 int container_save_state(struct container *c, struct error *e);
 int container_load_state(struct container *c, struct error *e);
@@ -187,9 +190,6 @@ void container_config_free(struct container_config *c);
 void container_state_free(struct container_state *s);
 
 bool container_running(const struct container *c); /* RUNNING or PAUSED */
-/* The name of a resource limit as --ulimit spells it ("nofile"), and back: -1 when there is none such. */
-const char *rlimit_name(int resource);
-int rlimit_by_name(const char *name);
 const char *container_status_name(enum container_status s);
 
 /* Makes the specification for a start from the configuration; opens trees and volumes. */

@@ -6,10 +6,10 @@
 #include "engine/container.h"
 
 #include "base/cleanup.h"
+#include "confine/rlimits.h"
 
 #include <stddef.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum kind {
 	K_STR,	     /* char *; NULL is left out */
@@ -22,6 +22,7 @@ enum kind {
 	K_I32,	     /* pid_t, int */
 	K_ID,	     /* char[65] */
 	K_ENUM,	     /* enum; `names` */
+	K_RLIMIT,    /* int, RLIMIT_* by name */
 	K_U32_LIST,  /* uint32_t *, count at `count` */
 	K_U16_LIST,  /* uint16_t *, count at `count` */
 	K_NS,	     /* uint64_t[8] */
@@ -64,15 +65,6 @@ static const char *const restart_names[] = {
 	[RESTART_ON_FAILURE] = "on-failure",
 	[RESTART_ALWAYS] = "always",
 	[RESTART_UNLESS_STOPPED] = "unless-stopped",
-};
-
-static const char *const rlimit_names[] = {
-	[RLIMIT_CPU] = "cpu",		[RLIMIT_FSIZE] = "fsize",	    [RLIMIT_DATA] = "data",
-	[RLIMIT_STACK] = "stack",	[RLIMIT_CORE] = "core",		    [RLIMIT_RSS] = "rss",
-	[RLIMIT_NPROC] = "nproc",	[RLIMIT_NOFILE] = "nofile",	    [RLIMIT_MEMLOCK] = "memlock",
-	[RLIMIT_AS] = "as",		[RLIMIT_LOCKS] = "locks",	    [RLIMIT_SIGPENDING] = "sigpending",
-	[RLIMIT_MSGQUEUE] = "msgqueue", [RLIMIT_NICE] = "nice",		    [RLIMIT_RTPRIO] = "rtprio",
-	[RLIMIT_RTTIME] = "rttime",
 };
 
 static const struct field health_fields[] = {
@@ -127,7 +119,7 @@ static const struct field limit_fields[] = {
 };
 
 static const struct field rlimit_fields[] = {
-	F_ENUM(struct spec_rlimit, resource, rlimit_names),
+	F(struct spec_rlimit, resource, K_RLIMIT),
 	F(struct spec_rlimit, soft, K_U64_MAX),
 	F(struct spec_rlimit, hard, K_U64_MAX),
 	F_END,
@@ -136,6 +128,7 @@ static const struct field rlimit_fields[] = {
 static const struct field lower_fields[] = {
 	F(struct spec_lower, wall, K_STR),
 	F(struct spec_lower, detail, K_STR),
+	F(struct spec_lower, accept, K_BOOL),
 	F_END,
 };
 
@@ -155,6 +148,8 @@ static const struct field config_fields[] = {
 	F(struct container_config, uid, K_U32),
 	F(struct container_config, gid, K_U32),
 	F_NUMBERS(struct container_config, groups, K_U32_LIST),
+	F_NUMBERS(struct container_config, more_uids, K_U32_LIST),
+	F_NUMBERS(struct container_config, more_gids, K_U32_LIST),
 	F(struct container_config, hostname, K_STR),
 	F(struct container_config, domainname, K_STR),
 	F(struct container_config, tty, K_BOOL),
@@ -302,6 +297,8 @@ static json_t *write_field(const void *base, const struct field *f)
 		return text(p);
 	case K_ENUM:
 		return json_string(f->names[*(const unsigned *)p]);
+	case K_RLIMIT:
+		return json_string(rlimit_name(*(const int *)p));
 	case K_U32_LIST:
 	case K_U16_LIST:
 		return write_numbers(base, f);
@@ -382,6 +379,17 @@ static int read_enum(const json_t *j, const char *where, const struct field *f, 
 	}
 	_cleanup_free_ char *safe = str_escape(s);
 	return error_set(e, EBADMSG, "%s.%s: unknown word \"%s\"", where, f->key, safe);
+}
+
+static int read_rlimit(const json_t *j, const char *where, const struct field *f, int *out, struct error *e)
+{
+	const char *s = NULL;
+	int r = json_get_str(j, where, f->key, &s, e);
+
+	if (r < 0)
+		return r;
+	*out = s ? rlimit_by_name(s) : -1;
+	return *out < 0 ? error_set(e, EBADMSG, "%s.%s: unknown word", where, f->key) : 0;
 }
 
 /* An array of whole numbers from 0 to `max`; `store` puts the i-th away. */
@@ -512,6 +520,8 @@ static int read_field(const json_t *j, const char *where, void *base, const stru
 		return r;
 	case K_ENUM:
 		return read_enum(j, where, f, p, e);
+	case K_RLIMIT:
+		return read_rlimit(j, where, f, p, e);
 	case K_OBJECT:
 		return read_object(j, where, p, f, e);
 	case K_U32_LIST:
@@ -634,17 +644,4 @@ void container_state_free(struct container_state *s)
 const char *container_status_name(enum container_status s)
 {
 	return (unsigned)s < ARRAY_SIZE(status_names) ? status_names[s] : "unknown";
-}
-
-const char *rlimit_name(int resource)
-{
-	return resource >= 0 && (size_t)resource < ARRAY_SIZE(rlimit_names) ? rlimit_names[resource] : NULL;
-}
-
-int rlimit_by_name(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rlimit_names); i++)
-		if (streq(rlimit_names[i], name))
-			return (int)i;
-	return -1;
 }

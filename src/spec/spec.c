@@ -39,6 +39,11 @@ void spec_free(struct spec *s)
 		free(s->mounts[i].source);
 		free(s->mounts[i].data);
 		close_if(s->mounts[i].fd);
+		for (size_t k = 0; k < s->mounts[i].n_files; k++) {
+			free(s->mounts[i].files[k].name);
+			close_if(s->mounts[i].files[k].fd);
+		}
+		free(s->mounts[i].files);
 	}
 	free(s->mounts);
 	strv_free(s->masked);

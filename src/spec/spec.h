@@ -19,6 +19,13 @@ struct spec_idmap {
 	uint32_t inside, host, count;
 };
 
+/* A file of a tmpfs, written before anything of the container runs. */
+struct spec_file {
+	char *name;	    /* one part */
+	int fd;		    /* its bytes (memfd) */
+	uint32_t uid, gid, mode;
+};
+
 struct spec_mount {
 	char *target;	 /* absolute path inside; resolved in the container's root by the kernel */
 	char *fstype;	 /* "bind", "tmpfs", "proc", "devpts", "mqueue", "sysfs", "cgroup" */
@@ -29,7 +36,9 @@ struct spec_mount {
 	bool writable;	 /* a declared writable place: Landlock opens it for writing */
 	bool file;	 /* the target is a file, not a folder */
 	bool idmap;	 /* bind, when root runs brig: ids on disk are the container's ids (idmapped mount) */
-	bool copy_up;	 /* tmpfs: filled with what the image has there, up to its size */
+	bool copy_up;	 /* tmpfs, volume: filled with what the image has there, up to its size */
+	struct spec_file *files; /* tmpfs */
+	size_t n_files;
 	int fd;		 /* bind: the source, opened O_PATH by the engine; -1: `source` is opened by name */
 };
 
