@@ -2,10 +2,12 @@
 /* The commands that read or write whole images: they need large libraries, and the front shall not. */
 #include "cli/cli.h"
 
-extern const struct cli_command cmd_load;
+extern const struct cli_command cmd_import, cmd_load, cmd_save;
 
 static const struct cli_command *const commands[] = {
+	&cmd_import,
 	&cmd_load,
+	&cmd_save,
 	NULL,
 };
 

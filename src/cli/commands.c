@@ -8,8 +8,16 @@
 /* clang-format off */
 #define COMMANDS \
 	HERE(complete) \
+	HERE(history) \
+	HERE(image_inspect) \
+	HERE(images) \
+	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", \
+		  "image import") \
 	ELSEWHERE("load", "brig-image", "Images", \
 		  "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", \
+		  "image save") \
+	HERE(tag) \
 	HERE(version) \
 
 /* clang-format on */

@@ -42,8 +42,11 @@ int index_write(const struct index *x, struct error *e);
 /* Serialises read, change and write of the file. A descriptor to close. */
 int index_lock(struct error *e);
 
-/* The entry that a person means by `ref`; -ENOENT, -EEXIST, -EINVAL with `e` filled. See image_find(). */
-ssize_t index_find(const struct index *x, const char *ref, struct error *e);
+/*
+ * The entry that a person means by `ref`; -ENOENT, -EEXIST, -EINVAL with `e` filled. See image_find(). `by_id` (may be NULL)
+ * tells whether it was an id or the start of one.
+ */
+ssize_t index_find(const struct index *x, const char *ref, bool *by_id, struct error *e);
 
 /*
  * Adds an entry (its strings are copied). A name that another image bears moves over; what loses its last name stays

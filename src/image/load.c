@@ -250,7 +250,11 @@ int image_load(const struct load_request *req, struct load_result *out, struct e
 	r = oci_platform_parse(req->platform, &l.platform, e);
 	if (r < 0)
 		return r;
-	store_sweep(); /* what an earlier load left when it was killed */
+	/* What an earlier load left when it was killed: its staging folder, or things in the store without a name. */
+	if (store_sweep())
+		store_collect_later(NULL);
+	if (store_collect_due())
+		store_collect(NULL, false, NULL, NULL);
 	lock = store_lock(false, true, e);
 	if (lock < 0)
 		return lock;

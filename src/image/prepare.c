@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -279,7 +280,7 @@ static void more_descriptors(void)
 
 static int prepare_in(int slots, const char *name, const struct table_map *m, struct prepare *p)
 {
-	char tmp[64];
+	char tmp[80];
 	uint64_t rnd;
 	int r;
 
@@ -289,6 +290,9 @@ static int prepare_in(int slots, const char *name, const struct table_map *m, st
 	if (mkdirat(slots, tmp, 0700) < 0)
 		return error_errno(p->e, errno, "cannot make a folder in slots/");
 	p->stack[0].fd = openat(slots, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	/* Locked while it is made: store_collect() removes what a killed process left, and only that. */
+	if (p->stack[0].fd >= 0)
+		(void)flock(p->stack[0].fd, LOCK_EX | LOCK_NB);
 	r = p->stack[0].fd < 0 ? error_errno(p->e, errno, "cannot open slots/%s", tmp) : make_all(p, m);
 	while (p->depth >= 0)
 		cleanup_close(&p->stack[p->depth--].fd);
@@ -306,7 +310,7 @@ int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struc
 	_cleanup_(table_unmap) struct table_map m = { 0 };
 	_cleanup_free_ struct prepare *p = NULL;
 	_cleanup_close_ int slots = -1;
-	char name[32];
+	char name[40];
 	int r;
 
 	if (!slot_valid(slot))

@@ -145,6 +145,16 @@ static bool layer_file_valid(const char *s)
 	return streq(s, "table") || (hex && hex_valid(hex, DIGEST_HEX));
 }
 
+static bool is_table(const char *s)
+{
+	return streq(s, "table");
+}
+
+static bool is_ids(const char *s)
+{
+	return streq(s, "ids");
+}
+
 /* Moves every plain file with a proper name over; others stay and go with the staging folder. */
 static int move_files(int from, int to, bool (*valid)(const char *), struct error *e)
 {
@@ -165,25 +175,30 @@ static int move_files(int from, int to, bool (*valid)(const char *), struct erro
 	return 0;
 }
 
-/* Moves a folder over as a whole; when it is there already, its files where `merge` says so. */
-static int move_folder(int from, int to, const char *name, bool merge, struct error *e)
+/*
+ * Moves a folder over as a whole. When it is there already: a layer may be known from another blob, and of a tree that
+ * was about to be removed the slots may still stand (its ids are what makes it complete, so they come last).
+ */
+static int move_folder(int from, int to, const char *name, bool tree, struct error *e)
 {
 	_cleanup_close_ int inner = -1, outer = -1;
+	int r;
 
 	if (renameat2(from, name, to, name, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return error_errno(e, errno, "cannot bring %.12s into the store", name);
-	if (!merge)
-		return 0;
 	inner = openat(from, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	outer = openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (inner < 0 || outer < 0)
 		return error_errno(e, errno, "cannot open %.12s in the store", name);
-	return move_files(inner, outer, layer_file_valid, e);
+	if (!tree)
+		return move_files(inner, outer, layer_file_valid, e);
+	r = move_files(inner, outer, is_table, e);
+	return r < 0 ? r : move_files(inner, outer, is_ids, e);
 }
 
-static int move_folders(int from, int to, bool merge, struct error *e)
+static int move_folders(int from, int to, bool tree, struct error *e)
 {
 	_cleanup_closedir_ DIR *d = list(from);
 	struct dirent *de;
@@ -194,7 +209,7 @@ static int move_folders(int from, int to, bool merge, struct error *e)
 	while ((de = readdir(d))) {
 		if (!hex_name_valid(de->d_name))
 			continue;
-		r = move_folder(from, to, de->d_name, merge, e);
+		r = move_folder(from, to, de->d_name, tree, e);
 		if (r < 0)
 			return r;
 	}
@@ -211,23 +226,6 @@ int staging_publish(struct staging_dirs *d, struct error *e)
 	if (r == 0)
 		r = move_files(d->blobs, d->store_blobs, hex_name_valid, e);
 	if (r == 0)
-		r = move_folders(d->layers, d->store_layers, true, e);
-	return r < 0 ? r : move_folders(d->trees, d->store_trees, false, e);
-}
-
-void store_sweep(void)
-{
-	_cleanup_close_ int loading = home_data_dir("loading", NULL);
-	_cleanup_closedir_ DIR *d = loading < 0 ? NULL : list(loading);
-	struct dirent *de;
-
-	while (d && (de = readdir(d))) {
-		_cleanup_close_ int fd = -1;
-
-		if (de->d_name[0] == '.')
-			continue;
-		fd = openat(loading, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-			path_remove_tree(loading, de->d_name);
-	}
+		r = move_folders(d->layers, d->store_layers, false, e);
+	return r < 0 ? r : move_folders(d->trees, d->store_trees, true, e);
 }

@@ -23,6 +23,3 @@ void staging_close(struct staging_dirs *d);
  * rename: objects and blobs, then layers, then trees. What has a final name is whole and was on the disk before it got it.
  */
 int staging_publish(struct staging_dirs *d, struct error *e);
-
-/* Removes staging folders that nobody uses. Never fails: what cannot be removed now is removed later. */
-void store_sweep(void);

@@ -34,15 +34,18 @@ int tree_dir(const char *tree, struct error *e)
 
 bool slot_valid(const char *slot)
 {
+	_cleanup_strv_ char **ids = strv_split(slot, '-');
+	size_t n = strv_len(ids);
 	uint64_t id;
 
-	return streq(slot, "raw") || parse_u64(slot, 0, UINT32_MAX - 1, &id) == 0;
+	return streq(slot, "raw") || (n <= 2 && parse_u64(ids[0], 0, UINT32_MAX - 1, &id) == 0 &&
+				      (n == 1 || parse_u64(ids[1], 0, UINT32_MAX - 1, &id) == 0));
 }
 
 int tree_open(const char *tree, const char *slot, int *lower_fd, int *data_fd)
 {
 	_cleanup_close_ int dir = -1, slots = -1, lower = -1;
-	char full[32];
+	char full[40];
 
 	*lower_fd = *data_fd = -1;
 	if (!slot_valid(slot))

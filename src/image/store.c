@@ -161,15 +161,17 @@ static ssize_t find_pinned(const struct index *x, const char *ref, const char *a
 	return -ENOENT;
 }
 
-ssize_t index_find(const struct index *x, const char *ref, struct error *e)
+ssize_t index_find(const struct index *x, const char *ref, bool *by_id, struct error *e)
 {
 	_cleanup_free_ char *shown = str_escape_n(ref, strnlen(ref, 300));
 	const char *at = strchr(ref, '@'), *hex = digest_hex(ref);
 	size_t n = strlen(ref);
+	bool id = false;
 	ssize_t r;
 
 	if (hex || (n == DIGEST_HEX && hex_valid(ref, n))) {
 		r = find_id(x, hex ? hex : ref);
+		id = true;
 		for (size_t i = 0; hex && r == -ENOENT && i < x->n; i++)
 			if (streq(x->entries[i].manifest, hex))
 				r = (ssize_t)i;
@@ -179,9 +181,12 @@ ssize_t index_find(const struct index *x, const char *ref, struct error *e)
 			return error_set(e, EINVAL, "\"%s\": no digest behind the @ (sha256:64 hex digits)", shown);
 	} else {
 		r = find_ref(x, ref);
-		if (r == -ENOENT && n >= 4 && n < DIGEST_HEX && hex_valid(ref, n))
+		id = r == -ENOENT && n >= 4 && n < DIGEST_HEX && hex_valid(ref, n);
+		if (id)
 			r = find_id(x, ref);
 	}
+	if (by_id)
+		*by_id = id;
 	if (r == -EEXIST)
 		return error_set(e, EEXIST, "\"%s\" is the start of several image ids: give more digits", shown);
 	if (r == -ENOENT) {
@@ -201,7 +206,7 @@ int image_find(const char *ref, struct image *out, struct error *e)
 	*out = (struct image){ 0 };
 	if (r < 0)
 		return r;
-	i = index_find(&x, ref, e);
+	i = index_find(&x, ref, NULL, e);
 	if (i < 0)
 		return (int)i;
 	images = home_data_dir("images", e);

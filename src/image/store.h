@@ -62,7 +62,7 @@ void tree_ids_free(struct tree_ids *ids);
 bool tree_kernel_joins(void);
 
 /*
- * A prepared tree. `slot` is "raw" or the decimal host id of the slot. Opens its folder (O_PATH) and, when it is joined
+ * A prepared tree. `slot` is "raw" or the decimal host id of the slot ("UID-GID" where they differ). Opens its folder (O_PATH) and, when it is joined
  * with objects, the objects' folder; *data_fd is -1 for a full tree. -ENOENT when it is not prepared yet.
  */
 int tree_open(const char *tree, const char *slot, int *lower_fd, int *data_fd);
@@ -75,8 +75,15 @@ int tree_dir(const char *tree, struct error *e); /* descriptor of trees/HEX, rea
 int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struct error *e);
 int store_objects(struct error *e); /* descriptor of objects/, to close */
 
+/*
+ * Files of a slot belong to ids that an ordinary user cannot touch without a user namespace in which they are mapped. A
+ * store_run runs `fn` where all of the caller's subordinate ids are mapped and it is root over them (engine/ids.h knows
+ * how); NULL: `fn` runs as it is, which is right for root.
+ */
+typedef int (*store_run)(int (*fn)(void *arg, struct error *e), void *arg, struct error *e);
+
 /* The last use is kept by the slot folder's mtime; removes the slots of a tree but those listed. For prune and rmi. */
-int tree_drop_slots(const char *tree, char *const *keep, struct error *e);
+int tree_drop_slots(const char *tree, char *const *keep, store_run as_owner, struct error *e);
 
 /*
  * Looks for a file of the merged tree without any slot: for passwd and group of the image. The bytes, at most `max`;
@@ -95,3 +102,24 @@ int store_dir(const char *name, mode_t mode, struct error *e);
  * exclusive: removal of what nothing refers to. Without `wait`, -EWOULDBLOCK. A descriptor; closing it gives it back.
  */
 int store_lock(bool exclusive, bool wait, struct error *e);
+
+/* Containers that use the tree, by name, from their DATA/containers/ID/config.json. NULL: none. The caller frees. */
+int image_users(const char *tree, char ***names, struct error *e);
+
+struct store_freed {
+	uint64_t bytes; /* of blobs and objects */
+	size_t blobs, objects, layers, trees;
+};
+
+/*
+ * Removes blobs, layers, trees and objects to which no name in index.json and no container refers, and what killed
+ * commands left. Takes the exclusive lock; without `wait`, and while somebody loads, it leaves the work to the next
+ * (0, and images/collect stays as a note of it).
+ */
+int store_collect(store_run as_owner, bool wait, struct store_freed *freed, struct error *e);
+/* Notes that there is something to collect; before index.json is changed, so that a kill between the two loses nothing. */
+int store_collect_later(struct error *e);
+bool store_collect_due(void);
+
+/* Removes staging folders that nobody uses; true when there was one. What cannot be removed now is removed later. */
+bool store_sweep(void);

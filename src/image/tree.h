@@ -155,5 +155,5 @@ void table_unmap(struct table_map *m);
 /* tree_read_file() for a table that is not in its place yet. */
 int table_read_file(const struct table_map *m, int objects, const char *path, size_t max, char **out, size_t *len);
 
-/* "raw" or a decimal host id. */
+/* "raw", a decimal host id, or two ("UID-GID"). */
 bool slot_valid(const char *slot);

@@ -445,6 +445,7 @@ static int load_archive(struct unpacker *u, struct error *e)
 static int import(struct unpacker *u, struct error *e)
 {
 	_cleanup_json_ json_t *config = json_deep_copy(u->req->import), *layers = json_array();
+	_cleanup_(oci_config_free) struct oci_config checked = { 0 };
 	_cleanup_free_ char *text = NULL, *digest = NULL;
 	_cleanup_close_ int fd = -1;
 	char blob[DIGEST_SIZE], diffs[1][DIGEST_SIZE] = { "" }, hex[DIGEST_SIZE];
@@ -468,6 +469,9 @@ static int import(struct unpacker *u, struct error *e)
 	json_array_append_new(layers, layer);
 	digest = xasprintf("sha256:%s", diffs[0]);
 	json_object_set_new(config, "rootfs", json_pack("{s:s,s:[s]}", "type", "layers", "diff_ids", digest));
+	r = oci_config_read(json_incref(config), u->st->limits, &checked, e);
+	if (r < 0)
+		return r;
 	text = json_text(config);
 	r = staging_put(u->st, text, strlen(text), hex, e);
 	return r < 0 ? r : tell_made(u, hex, strlen(text), layers, &a, NULL, 0, e);
@@ -498,6 +502,8 @@ void unpacker_run(const struct load_request *r, const struct oci_platform *platf
 	st->arg = &u;
 	if (work(&u, &m.error) < 0)
 		m.word = ROOM_ERROR;
+	else
+		tell(&u, &(struct room_message){ .word = ROOM_PROGRESS, .bytes = u.bytes });
 	tell(&u, &m);
 	_exit(0);
 }
