@@ -127,6 +127,11 @@ static int preset(const char *name)
 	return -1;
 }
 
+bool home_is_preset(const char *name)
+{
+	return preset(name) >= 0;
+}
+
 /* See home.h: a folder in which each monitor keeps its own. */
 static bool is_shared(const char *name)
 {

@@ -37,6 +37,7 @@ const char *home_config_path(struct error *e);
  * home_data_dir(name) is this descriptor, and with name "run" so is home_run(). Takes `fd`.
  */
 void home_preset(const char *name, int fd);
+bool home_is_preset(const char *name);
 
 /* A folder below the data folder ("images", "containers", ...), made where missing. A descriptor to close, or <0. */
 int home_data_dir(const char *name, struct error *e);

@@ -7,6 +7,7 @@
 
 /* clang-format off */
 #define COMMANDS \
+	HERE(after) \
 	HERE(complete) \
 	HERE(history) \
 	HERE(image_inspect) \
@@ -18,6 +19,8 @@
 	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", \
 		  "image save") \
 	HERE(tag) \
+	HERE(exec) \
+	HERE(posture) \
 	HERE(version) \
 
 /* clang-format on */

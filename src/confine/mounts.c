@@ -140,6 +140,20 @@ static int mount_tmpfs(struct launch *l, const struct spec_mount *m, struct erro
 	return mount_attach(fs, at, e);
 }
 
+/* A new volume starts as what the image has at its place, owner and mode of the folder itself included. */
+static int fill_volume(struct launch *l, int source, int image, struct error *e)
+{
+	_cleanup_close_ int to = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	(void)l;
+	if (to < 0 || fstat(image, &st) < 0)
+		return error_errno(e, errno, "new volume");
+	if (fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)
+		return error_errno(e, errno, "new volume");
+	return copy_up(image, to, 0, e);
+}
+
 static int mount_bind(struct launch *l, const struct spec_mount *m, int source, struct error *e)
 {
 	_cleanup_close_ int at = -1, tree = -1;
@@ -153,6 +167,11 @@ static int mount_bind(struct launch *l, const struct spec_mount *m, int source, 
 				   path_mkfile_in(l->root_fd, m->target, 0644);
 	if (at < 0)
 		return error_errno(e, at, "cannot make the mount point");
+	if (m->copy_up && S_ISDIR(st.st_mode)) {
+		r = fill_volume(l, source, at, e);
+		if (r < 0)
+			return r;
+	}
 	if (l->sources_detached) {
 		struct mount_attr attr = { .attr_set = attrs };
 

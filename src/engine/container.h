@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "confine/rlimits.h"
 #include "spec/spec.h"
 
 struct relay;
@@ -195,16 +196,26 @@ const char *container_status_name(enum container_status s);
 /* Makes the specification for a start from the configuration; opens trees and volumes. */
 int container_spec(const struct container *c, struct spec *s, struct error *e);
 
-/* Life cycle (engine/life.c). All take a container that was found; messages name it. */
-int container_create(struct container *c, struct error *e);	 /* fills id, leases ids, writes files */
 /*
- * Starts it. `front` NULL: a monitor takes it and this returns once it runs. Else (engine/relay.h: set up, not opened) this
- * process is the monitor: returns 0 when the container ended for good (restarts and --rm done; state.exit_code), or
- * RELAY_DETACHED when the person typed the detach keys and a monitor has taken over.
+ * Life cycle (engine/life*.c). All take a container that was found; messages name it.
+ *
+ * container_create() gets a filled config (but id, created_ns and the ids), leases ids, takes the name and writes the files;
+ * the lock is held afterwards (container_unlock()).
  */
-int container_start(struct container *c, struct relay *front, struct error *e);
+int container_create(struct container *c, struct error *e);
+/*
+ * Starts it; takes the lock if it is not held. `front` NULL: in the background, returns once the program runs. Else the
+ * person's side (relay_init() done and its fields set, not opened), and this returns when the container has ended, with its
+ * *exit_code, or CONTAINER_DETACHED when the person typed the detach keys. A container without terminal is watched by this
+ * very process, which gives up root for it: do nothing that needs root afterwards. The error's exit may be 126 or 127.
+ */
+struct relay;
+enum { CONTAINER_ENDED = 0, CONTAINER_DETACHED = 1 };
+int container_start(struct container *c, struct relay *front, int *exit_code, struct error *e);
+/* `signal` 0: the container's own; `timeout_s` UINT64_MAX: its own, then SIGKILL. One that does not run is 0. */
 int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e);
 int container_kill(struct container *c, int signal, struct error *e);
+/* `force` kills a running one first; `volumes`: its anonymous volumes too. Afterwards only container_free(). */
 int container_remove(struct container *c, bool force, bool volumes, struct error *e);
-/* Waits until it does not run; the exit code. */
+/* Waits until it does not run any more; the exit code. */
 int container_wait(struct container *c, int *exit_code, struct error *e);

@@ -195,6 +195,8 @@ void output_timers(struct monitor *m, uint64_t now, uint64_t *next)
 static void input_close(struct monitor *m)
 {
 	m->in_len = m->in_off = 0;
+	if (m->in >= 0 && !m->tty)
+		close(m->in); /* the container reads its end of file */
 	m->in = -1;
 }
 

@@ -75,5 +75,7 @@ int volume_mounts(const struct container *c, struct spec *s, struct error *e);
 /* Once the container's mounts stand: the volumes that were to be filled from the image have been. */
 int volumes_filled(const struct container *c, struct error *e);
 
+/* The bytes that it takes on the disk. */
+int volume_size(const char *name, uint64_t *bytes, struct error *e);
 /* The path of data/, for inspect. The caller frees. */
 char *volume_path(const char *name);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work on files that belong to a container's ids, done by a child that has those ids. */
+#include "engine/ids.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/home.h"
+#include "base/proc.h"
+#include "confine/user.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct answer {
+	int result;
+	struct error error;
+};
+
+static void __attribute__((noreturn)) child(int sock, int userns_fd, ids_fn fn, void *ctx)
+{
+	struct answer a = { 0 };
+	char go;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (userns_fd >= 0 && setns(userns_fd, CLONE_NEWUSER) < 0)
+		a.result = error_errno(&a.error, errno, "cannot enter the container's user namespace");
+	else if (userns_fd < 0 && read(sock, &go, 1) != 1)
+		_exit(1);
+	else if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
+		 syscall(SYS_setresuid, 0, 0, 0) < 0)
+		a.result = error_errno(&a.error, errno, "cannot take the container's ids");
+	else
+		a.result = fn(ctx, &a.error);
+	(void)!write(sock, &a, sizeof(a));
+	_exit(0);
+}
+
+int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct error *e)
+{
+	_cleanup_close_ int own = -1, other = -1;
+	struct answer a;
+	pid_t pid;
+	int pair[2], r = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(e, errno, "socketpair");
+	own = pair[0];
+	other = pair[1];
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD | (userns_fd < 0 ? CLONE_NEWUSER | CLONE_NEWNS : 0), 0, 0, 0, 0);
+	if (pid < 0)
+		return error_errno(e, errno, "clone");
+	if (pid == 0) {
+		close(own);
+		child(other, userns_fd, fn, ctx);
+	}
+	cleanup_close(&other);
+	other = -1;
+	if (userns_fd < 0) {
+		r = user_write_maps(pid, maps->uidmap, maps->n_uidmap, maps->gidmap, maps->n_gidmap, e);
+		if (r == 0 && write(own, "g", 1) != 1)
+			r = error_errno(e, errno, "the helper process is gone");
+	}
+	if (r == 0) {
+		ssize_t n;
+
+		do
+			n = read(own, &a, sizeof(a));
+		while (n < 0 && errno == EINTR);
+		if (n != sizeof(a)) {
+			r = error_set(e, EIO, "the helper process died");
+		} else {
+			r = a.result;
+			if (r < 0 && e)
+				*e = a.error;
+		}
+	} else {
+		kill(pid, SIGKILL); /* our child, not reaped: the number is its */
+	}
+	proc_wait(pid);
+	return r;
+}
+
+int ids_run_as(const struct container *c, ids_fn fn, void *ctx, struct error *e)
+{
+	struct tree_ids tree = { 0 };
+	struct spec s;
+	int r;
+
+	if (home_is_root())
+		return fn(ctx, e);
+	spec_init(&s);
+	r = c->config.tree ? tree_ids_read(c->config.tree, &tree, e) : 0;
+	if (r == 0)
+		r = ids_maps(c, &tree, &s, e);
+	if (r == 0)
+		r = ids_run(&s, -1, fn, ctx, e);
+	tree_ids_free(&tree);
+	spec_free(&s);
+	return r;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of the life cycle that its files share; the commands use container.h. */
+#pragma once
+
+#include "confine/wall.h"
+#include "engine/container.h"
+#include "engine/monitor.h"
+#include "runtime/launch.h"
+
+/* Everything that a start holds. Zero-initialise with started_init(), free with started_free(). */
+struct started {
+	struct spec spec;
+	struct plan plan;
+	struct launched launched;
+	struct monitor_kit kit;
+	int dirs[8]; /* descriptors made for the kit, closed by started_free() */
+	size_t n_dirs;
+	int announce; /* where life_launch() says that the container stands, and waits for a byte; -1 */
+};
+void started_init(struct started *st);
+void started_free(struct started *st);
+
+/*
+ * Launches the container and lets its program run, in this process, which is then pid 1's parent. The lock is held. Fills the
+ * state (saved before the program runs) and the kit for the monitor. `userns_fd` >= 0: a restart. On failure the state
+ * says why and nothing is left; the error's exit is 126 or 127 for the command itself.
+ */
+int life_launch(struct container *c, int userns_fd, struct started *st, struct error *e);
+
+/* hosts, hostname and resolv.conf from the container's folder, read-only, added to the mounts. */
+int container_spec_files(const struct container *c, struct spec *s, struct error *e);
+
+/* Gives up root for good, for the id that owns the container; an ordinary user stays what it is. */
+int life_drop(const struct spec *s, struct error *e);
+
+/*
+ * What follows the end of pid 1 (wait status `status`): gives back the cgroup and the network, writes the state, records the
+ * event; removes a container that was to go by itself. The lock is held. Returns LIFE_RESTART when its policy wants another
+ * start, after `*delay_ns`.
+ */
+enum { LIFE_DONE = 0, LIFE_RESTART = 1 };
+int life_after(struct container *c, int status, enum monitor_reason why, int userns_fd, uint64_t *delay_ns,
+	       struct error *e);
+
+/* A pidfd of pid 1, checked to be the one that was started and to run with the container's ids; -ESRCH. */
+int life_pidfd(const struct container *c, struct error *e);
+
+/* Kills what is left of it and gives back cgroup and network. The lock is held and there is no monitor. */
+void life_clear(struct container *c);
+
+/* Takes it all away; the lock is held, nothing runs. `userns_fd` as above, -1: made anew. */
+int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct error *e);
+
+/* From now on the kit's folders stand for those that this process may not walk to any more (base/home.h). */
+void life_take_kept(const struct monitor_kit *kit);
+
+/* Starts it again in this process, in the user namespace it had, after a delay; `st` is freed and filled anew. */
+int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e);
+
+/* The number of config.stop_signal; SIGTERM when it names none. */
+int life_stop_signal(const struct container_config *c);
+
+/* RUN/ID/stop: left by a person who stopped it, so that the monitor's end does not start it again. */
+int life_note_stop(struct container *c, struct error *e);
+void life_forget_stop(struct container *c);
+bool life_stop_noted(struct container *c);
+
+/* Body of the hidden command `brig __after ID WAITSTATUS REASON`; see monitor.h. Returns an exit code. */
+int life_after_main(const char *id, const char *status, const char *reason, struct error *e);

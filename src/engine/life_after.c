@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows the end of a container's pid 1. */
+#include "engine/life.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/proc.h"
+#include "confine/cgroup.h"
+#include "engine/events.h"
+#include "engine/net.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { DELAY_FIRST_MS = 100, DELAY_MAX_MS = 60000, LONG_RUN_S = 10 };
+
+/* Doubling from 100 ms to a minute, as docker does; a run of ten seconds or more starts over. */
+static uint64_t restart_delay(const struct container_state *s, uint64_t ran_ns)
+{
+	uint64_t ms = DELAY_FIRST_MS;
+
+	if (ran_ns >= LONG_RUN_S * 1000000000ULL)
+		return ms * 1000000;
+	for (uint64_t i = 0; i < s->restarts && ms < DELAY_MAX_MS; i++)
+		ms *= 2;
+	return (ms < DELAY_MAX_MS ? ms : DELAY_MAX_MS) * 1000000;
+}
+
+static bool wants_restart(struct container *c, enum monitor_reason why)
+{
+	const struct container_config *k = &c->config;
+
+	if (why == MONITOR_STOPPED || life_stop_noted(c))
+		return false;
+	switch (k->restart) {
+	case RESTART_ALWAYS:
+	case RESTART_UNLESS_STOPPED:
+		return true;
+	case RESTART_ON_FAILURE:
+		return c->state.exit_code != 0 && (k->restart_max == 0 || c->state.restarts < k->restart_max);
+	default:
+		return false;
+	}
+}
+
+static void record_end(struct container *c, int status, enum monitor_reason why)
+{
+	struct container_state *s = &c->state;
+	char code[16];
+
+	s->exit_code = proc_exit_code(status);
+	s->finished_ns = clock_now_ns();
+	s->pid = 0;
+	s->oom_killed = why == MONITOR_OOM;
+	s->stopped_by_person = why == MONITOR_STOPPED || life_stop_noted(c);
+	free(s->error);
+	s->error = why == MONITOR_DISK ? xstrdup("stopped: its writable layer outgrew its limit (--storage-opt size=)") :
+					 NULL;
+	snprintf(code, sizeof(code), "%d", s->exit_code);
+	if (why == MONITOR_OOM)
+		event_record("container", c->config.id, c->config.name, "oom", NULL, 0, NULL);
+	event_record("container", c->config.id, c->config.name, "die", &(struct event_attr){ "exitCode", code }, 1, NULL);
+}
+
+int life_after(struct container *c, int status, enum monitor_reason why, int userns_fd, uint64_t *delay_ns,
+	       struct error *e)
+{
+	uint64_t ran = clock_now_ns() - c->state.started_ns;
+	int r;
+
+	record_end(c, status, why);
+	life_clear(c);
+	if (wants_restart(c, why)) {
+		*delay_ns = restart_delay(&c->state, ran);
+		c->state.restarts = ran >= LONG_RUN_S * 1000000000ULL ? 1 : c->state.restarts + 1;
+		c->state.status = ST_RESTARTING;
+		r = container_save_state(c, e);
+		return r < 0 ? r : LIFE_RESTART;
+	}
+	if (c->config.auto_remove)
+		return life_remove_locked(c, true, userns_fd, e);
+	c->state.status = ST_EXITED;
+	return container_save_state(c, e);
+}
+
+int life_after_main(const char *id, const char *status_text, const char *reason_text, struct error *e)
+{
+	struct monitor_kit kit;
+	enum monitor_reason why;
+	struct container c;
+	struct started st;
+	uint64_t status, delay = 0;
+	int r = monitor_kit_read(MONITOR_KIT_FD, &kit, e);
+
+	if (r < 0)
+		return r;
+	if (!streq(id, kit.id) || parse_u64(status_text, 0, 65535, &status) < 0 ||
+	    monitor_reason_parse(reason_text, &why) < 0)
+		return error_set(e, EINVAL, "this command is for brig's own monitor");
+	life_take_kept(&kit);
+	r = container_find(id, &c, e);
+	if (r < 0)
+		return r;
+	c.lock_fd = kit.fd[MFD_LOCK];
+	r = life_after(&c, (int)status, why, kit.fd[MFD_USERNS], &delay, e);
+	if (r != LIFE_RESTART)
+		return r;
+	started_init(&st);
+	st.launched.userns_fd = kit.fd[MFD_USERNS];
+	r = life_restart(&c, &st, delay, e);
+	if (r < 0)
+		return r;
+	return monitor_exec(&st.kit, e);
+}

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creating and starting. */
+#include "engine/life.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/home.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "confine/cgroup.h"
+#include "engine/attach.h"
+#include "engine/events.h"
+#include "engine/ids.h"
+#include "engine/net.h"
+#include "engine/relay.h"
+#include "engine/volume.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void started_init(struct started *st)
+{
+	memset(st, 0, sizeof(*st));
+	spec_init(&st->spec);
+	launched_init(&st->launched);
+	monitor_kit_init(&st->kit);
+	st->announce = -1;
+}
+
+void started_free(struct started *st)
+{
+	for (size_t i = 0; i < st->n_dirs; i++)
+		close(st->dirs[i]);
+	launch_free(&st->launched);
+	spec_free(&st->spec);
+	started_init(st);
+}
+
+int container_create(struct container *c, struct error *e)
+{
+	struct tree_ids tree = { 0 };
+	int r;
+
+	r = container_make(c, e);
+	if (r < 0)
+		return r;
+	if (c->config.tree)
+		r = tree_ids_read(c->config.tree, &tree, e);
+	if (r == 0)
+		r = container_name_take(c, e);
+	if (r == 0)
+		r = ids_lease(c, &tree, e);
+	tree_ids_free(&tree);
+	if (r == 0)
+		r = container_save_config(c, e);
+	if (r < 0) {
+		ids_release(c);
+		container_unmake(c, NULL);
+		return r;
+	}
+	if (!c->config.auto_remove || !c->config.detached)
+		event_record("container", c->config.id, c->config.name, "create",
+			     &(struct event_attr){ "image", c->config.image_name ? c->config.image_name : "" }, 1, NULL);
+	return 0;
+}
+
+/* --- privileges -------------------------------------------------------------------------------------------------- */
+
+/* What the container's owner must be able to change once root is given up. config.json stays root's: it is trusted. */
+static int hand_over(struct container *c, const struct spec *s, struct error *e)
+{
+	_cleanup_close_ int run = -1, names = -1, ids = -1;
+	uid_t u = s->owner;
+	char lease[32];
+
+	if (geteuid() != 0 || u == 0)
+		return 0;
+	run = container_run_dir(c, e);
+	if (run < 0)
+		return run;
+	names = home_data_dir("names", e);
+	ids = home_data_dir("ids", e);
+	if (names < 0 || ids < 0)
+		return -EIO;
+	snprintf(lease, sizeof(lease), "%u-%u", c->config.id_first_uid - (uint32_t)IDS_ROOT_BASE, c->config.id_count);
+	if (fchownat(c->dir_fd, ".", u, u, 0) < 0 || fchown(run, u, u) < 0 ||
+	    (fchownat(run, "lock", u, u, AT_SYMLINK_NOFOLLOW) < 0) ||
+	    (fchownat(names, c->config.name, u, u, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT) ||
+	    (fchownat(ids, lease, u, u, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT))
+		return error_errno(e, errno, "cannot hand the container to its owner");
+	/* Its owner may read what it was made of, and not change it. */
+	if (fchownat(c->dir_fd, "config.json", 0, u, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(c->dir_fd, "config.json", 0640, 0) < 0)
+		return error_errno(e, errno, "config.json");
+	static const char *const files[] = { "state.json", "log", "events" };
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (fchownat(c->dir_fd, files[i], u, u, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return error_errno(e, errno, "%s", files[i]);
+	if (s->root.rw_fd >= 0 && fchown(s->root.rw_fd, u, u) < 0)
+		return error_errno(e, errno, "rw");
+	return 0;
+}
+
+/* Folders that root's monitors cannot walk to, in the order in which the kit keeps them. */
+static const char *const kept_dirs[] = { "containers", "names", "ids", "run" };
+
+void life_take_kept(const struct monitor_kit *kit)
+{
+	for (uint32_t i = 0; i < kit->n_keep && i < ARRAY_SIZE(kept_dirs); i++)
+		if (!home_is_preset(kept_dirs[i]))
+			home_preset(kept_dirs[i], fcntl(kit->keep[i], F_DUPFD_CLOEXEC, 3));
+}
+
+int life_drop(const struct spec *s, struct error *e)
+{
+	if (geteuid() != 0 || s->owner == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(s->owner, s->owner, s->owner) < 0 ||
+	    setresuid(s->owner, s->owner, s->owner) < 0)
+		return error_errno(e, errno, "cannot give up root");
+	return 0;
+}
+
+/* --- launching --------------------------------------------------------------------------------------------------- */
+
+/* What the hook of launch_create() needs to bring the network up while the new process raises its walls. */
+struct net_start {
+	struct net net;
+	int run_fd;
+};
+
+static int start_net(void *ctx, const struct launched *l, struct error *e)
+{
+	struct net_start *n = ctx;
+
+	return net_start(&n->net, n->run_fd, l->userns_fd, l->netns_fd, e);
+}
+
+static int plan_net(struct container *c, const struct spec *s, struct net_start *n, struct error *e)
+{
+	const struct container_config *k = &c->config;
+	struct net_request r = { .kind = s->net, .id = k->id, .uid = s->owner, .gid = geteuid() ? getegid() : s->owner,
+				 .ports = k->ports, .n_ports = k->n_ports, .dns = k->dns };
+	struct net_names names = { .hostname = s->hostname, .domainname = s->domainname, .add_host = k->add_host,
+				   .dns_search = k->dns_search, .dns_options = k->dns_options };
+	int err;
+
+	net_request_lowered(&r, s->lower, s->n_lower);
+	n->run_fd = container_run_dir(c, e);
+	if (n->run_fd < 0)
+		return n->run_fd;
+	err = net_plan(&r, &n->net, e);
+	return err < 0 ? err : net_files_write(c->dir_fd, &n->net, &names, e);
+}
+
+static void drop_net(struct container *c, struct net_start *n)
+{
+	if (n->net.pid > 0)
+		net_stop(n->run_fd, c->config.id, n->net.pid, n->net.start_time, NULL);
+}
+
+static void free_net(struct net_start *n)
+{
+	net_free(&n->net);
+	cleanup_close(&n->run_fd);
+	n->run_fd = -1;
+}
+
+static void record_namespaces(struct container_state *s, pid_t pid)
+{
+	static const char *const names[8] = { "user", "pid", "ipc", "uts", "cgroup", "time", "net", "mnt" };
+
+	for (int i = 0; i < 8; i++) {
+		char path[48];
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
+		s->ns[i] = stat(path, &st) == 0 ? st.st_ino : 0;
+	}
+}
+
+static void fill_state(struct container *c, const struct started *st, const struct net *net)
+{
+	struct container_state *s = &c->state;
+
+	s->status = ST_RUNNING;
+	s->pid = st->launched.pid;
+	s->pid_start = st->launched.start_time;
+	s->monitor = getpid();
+	s->monitor_start = proc_start_time(getpid());
+	s->started_ns = clock_now_ns();
+	s->finished_ns = 0;
+	s->exit_code = 0;
+	s->oom_killed = false;
+	s->stopped_by_person = false;
+	free(s->error);
+	s->error = NULL;
+	free(s->cgroup);
+	s->cgroup = xstrdup(st->plan.cgroup.path);
+	s->net_pid = net->pid;
+	s->net_start = net->start_time;
+	free(s->health);
+	s->health = c->config.health.test ? xstrdup("starting") : NULL;
+	s->health_failing = 0;
+	for (size_t i = 0; i < s->n_ports; i++)
+		free(s->ports[i].host_addr);
+	free(s->ports);
+	s->n_ports = net->n_ports;
+	s->ports = xcalloc(net->n_ports, sizeof(*s->ports));
+	for (size_t i = 0; i < net->n_ports; i++) {
+		s->ports[i] = net->ports[i];
+		s->ports[i].host_addr = xstrdup(net->ports[i].host_addr);
+	}
+	record_namespaces(s, s->pid);
+}
+
+static int keep(struct started *st, int fd, const char *what, struct error *e)
+{
+	if (fd < 0)
+		return error_errno(e, fd, "%s", what);
+	if (st->n_dirs == ARRAY_SIZE(st->dirs))
+		return error_set(e, E2BIG, "too many descriptors to keep");
+	st->dirs[st->n_dirs++] = fd;
+	return fd;
+}
+
+
+static int fill_kit(struct container *c, struct started *st, struct error *e)
+{
+	struct monitor_kit *k = &st->kit;
+	const struct container_config *g = &c->config;
+	_cleanup_cgroup_ struct cgroup cg;
+	int run, fd;
+
+	monitor_kit_init(k);
+	cgroup_init(&cg);
+	snprintf(k->id, sizeof(k->id), "%s", g->id);
+	k->pid = st->launched.pid;
+	k->pid_start = st->launched.start_time;
+	k->owner = geteuid() == 0 ? st->spec.owner : geteuid();
+	k->stop_signal = life_stop_signal(g);
+	k->stop_timeout_s = (uint32_t)g->stop_timeout_s;
+	k->log_size = g->log_size;
+	k->log_files = (uint32_t)g->log_files;
+	k->health_interval_ns = g->health.test ? g->health.interval_ns : 0;
+	k->health_timeout_ns = g->health.timeout_ns;
+	k->disk = st->spec.root.rw_fd >= 0 ? g->disk : 0;
+	k->disk_inodes = st->spec.root.rw_fd >= 0 ? g->disk_inodes : 0;
+	k->stdin_once = !g->tty;
+	run = keep(st, container_run_dir(c, e), "runtime folder", e);
+	if (run < 0)
+		return run;
+	k->fd[MFD_FRONT] = fd = keep(st, open("/proc/self/exe", O_PATH | O_CLOEXEC), "/proc/self/exe", e);
+	if (fd < 0)
+		return fd;
+	k->fd[MFD_LOCK] = c->lock_fd;
+	k->fd[MFD_DIR] = c->dir_fd;
+	k->fd[MFD_RUN] = run;
+	k->fd[MFD_LISTEN] = fd = keep(st, attach_listen(run, e), "attach socket", e);
+	if (fd < 0)
+		return fd;
+	k->fd[MFD_STDIN] = steal_fd(&st->launched.stdio[0]); /* the monitor closes it at end of file */
+	k->fd[MFD_STDOUT] = st->launched.stdio[1];
+	k->fd[MFD_STDERR] = st->launched.stdio[2];
+	k->fd[MFD_TTY] = st->launched.tty_fd;
+	k->fd[MFD_NOTIFY] = st->launched.notify_fd;
+	k->fd[MFD_PIDFD] = st->launched.pidfd;
+	k->fd[MFD_USERNS] = st->launched.userns_fd;
+	k->fd[MFD_NETNS] = st->launched.netns_fd;
+	if (geteuid() != 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(kept_dirs); i++) {
+		fd = streq(kept_dirs[i], "run") ? fcntl(home_run(e), F_DUPFD_CLOEXEC, 3) : home_data_dir(kept_dirs[i], e);
+		fd = keep(st, fd, kept_dirs[i], e);
+		if (fd < 0)
+			return fd;
+		k->keep[k->n_keep++] = fd;
+	}
+	return 0;
+}
+
+/* Without a person behind it the process ends; its descriptors end with it. */
+static int undo(struct container *c, struct started *st, struct net_start *net, struct error *e)
+{
+	struct error why = e ? *e : (struct error){ 0 };
+	int code = why.exit ? why.exit : EXIT_ENGINE;
+
+	launch_free(&st->launched);
+	drop_net(c, net);
+	life_clear(c);
+	c->state.status = ST_EXITED;
+	c->state.exit_code = code;
+	c->state.pid = 0;
+	c->state.finished_ns = clock_now_ns();
+	free(c->state.error);
+	c->state.error = xstrdup(why.text);
+	container_save_state(c, NULL);
+	if (e)
+		*e = why;
+	return why.code < 0 ? why.code : -EIO;
+}
+
+static int life_announce(struct started *st, struct error *e);
+
+static int run_program(struct container *c, struct started *st, struct error *e)
+{
+	int r = hand_over(c, &st->spec, e);
+
+	if (r == 0)
+		r = fill_kit(c, st, e);
+	if (r == 0)
+		r = life_announce(st, e);
+	if (r == 0)
+		r = launch_start(&st->launched, e);
+	return r;
+}
+
+/* A start that failed before anything ran: the container is what it was, "created" or "exited". */
+static int plan_all(struct container *c, struct started *st, struct net_start *net, struct error *e)
+{
+	int r = container_spec(c, &st->spec, e);
+
+	if (r == 0)
+		r = plan_make(&st->spec, &st->plan, e);
+	if (r == 0)
+		r = plan_net(c, &st->spec, net, e);
+	if (r == 0) /* the files that plan_net() wrote are mounted as well */
+		r = container_spec_files(c, &st->spec, e);
+	return r;
+}
+
+static int launch_all(struct container *c, int userns_fd, struct started *st, struct net_start *net, struct error *e)
+{
+	struct launch_hook hook = { start_net, net };
+	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 } };
+	int r = launch_create(&st->plan, &io, userns_fd, &hook, &st->launched, e);
+
+	if (r < 0) {
+		drop_net(c, net);
+		return r;
+	}
+	r = net_finish(&net->net, e);
+	fill_state(c, st, &net->net);
+	if (r == 0)
+		r = container_save_state(c, e);
+	if (r == 0)
+		r = run_program(c, st, e);
+	return r < 0 ? undo(c, st, net, e) : 0;
+}
+
+int life_launch(struct container *c, int userns_fd, struct started *st, struct error *e)
+{
+	struct net_start net = { .run_fd = -1 };
+	int r = plan_all(c, st, &net, e);
+
+	if (r == 0)
+		r = launch_all(c, userns_fd, st, &net, e);
+	if (r == 0)
+		r = volumes_filled(c, e);
+	free_net(&net);
+	if (r < 0)
+		return error_wrap(e, "cannot start %s", c->config.name);
+	event_record("container", c->config.id, c->config.name, "start", NULL, 0, NULL);
+	return 0;
+}
+
+/* --- in the foreground ------------------------------------------------------------------------------------------- */
+
+int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e)
+{
+	struct timespec t = { (time_t)(delay_ns / 1000000000), (long)(delay_ns % 1000000000) };
+	_cleanup_close_ int userns = fcntl(st->launched.userns_fd, F_DUPFD_CLOEXEC, 3);
+
+	if (userns < 0)
+		return error_errno(e, errno, "cannot keep the user namespace");
+	started_free(st);
+	nanosleep(&t, NULL);
+	return life_launch(c, userns, st, e);
+}
+
+/* This process is the container's parent until it has ended, as often as its restart policy says. */
+static int watch_here(struct container *c, struct started *st, struct relay *front, int *exit_code, struct error *e)
+{
+	for (;;) {
+		struct monitor_end end;
+		uint64_t delay = 0;
+		int r = relay_open(front, e);
+
+		if (r == 0)
+			r = monitor_foreground(&st->kit, front, &end, e);
+		relay_close(front);
+		if (r < 0)
+			return r;
+		*exit_code = proc_exit_code(end.status);
+		r = life_after(c, end.status, end.reason, st->launched.userns_fd, &delay, e);
+		if (r == LIFE_RESTART)
+			r = life_restart(c, st, delay, e);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
+}
+
+static int run_here(struct container *c, struct relay *front, int *exit_code, struct error *e)
+{
+	struct started st;
+	int r;
+
+	started_init(&st);
+	r = life_launch(c, -1, &st, e);
+	life_take_kept(&st.kit);
+	if (r == 0)
+		r = life_drop(&st.spec, e);
+	if (r == 0)
+		r = watch_here(c, &st, front, exit_code, e);
+	started_free(&st);
+	return r;
+}
+
+/* --- in the background ------------------------------------------------------------------------------------------- */
+
+struct news {
+	int result;
+	struct error error;
+};
+
+/*
+ * The process that becomes the monitor. It tells twice: that the container stands and takes visitors, and, after the caller
+ * has answered (having come to visit, perhaps), that its program runs.
+ */
+static void __attribute__((noreturn)) background(struct container *c, int sock)
+{
+	struct news n = { 0 };
+	struct started st;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (null >= 0)
+		for (int i = 0; i < 3; i++)
+			dup2(null, i);
+	started_init(&st);
+	st.announce = sock;
+	n.result = life_launch(c, -1, &st, &n.error);
+	if (n.result == 0)
+		n.result = life_drop(&st.spec, &n.error);
+	(void)!write(sock, &n, sizeof(n));
+	if (n.result < 0)
+		_exit(1);
+	close(sock);
+	monitor_exec(&st.kit, &n.error);
+	/* Without a monitor there is no container: it dies with this process, and the next command says so. */
+	_exit(1);
+}
+
+static int read_news(int sock, struct error *e)
+{
+	struct news n;
+	ssize_t r;
+
+	do
+		r = read(sock, &n, sizeof(n));
+	while (r < 0 && errno == EINTR);
+	if (r != sizeof(n))
+		return error_set(e, EIO, "the starting process died");
+	if (n.result < 0 && e)
+		*e = n.error;
+	return n.result;
+}
+
+/* Called by life_launch() between the raising of the walls and the start of the program. */
+static int life_announce(struct started *st, struct error *e)
+{
+	struct news n = { 0 };
+	char go;
+
+	if (st->announce < 0)
+		return 0;
+	if (write(st->announce, &n, sizeof(n)) != sizeof(n) || read(st->announce, &go, 1) != 1)
+		return error_set(e, EPIPE, "the caller is gone");
+	return 0;
+}
+
+static int visit(struct container *c, struct error *e)
+{
+	_cleanup_close_ int run = container_run_dir(c, e), sock = -1;
+
+	if (run < 0)
+		return run;
+	sock = attach_connect(run, e);
+	return sock < 0 ? sock : steal_fd(&sock);
+}
+
+static int run_background(struct container *c, struct relay *front, int *exit_code, struct error *e)
+{
+	_cleanup_close_ int own = -1, visitor = -1, pidfd = -1;
+	int pair[2], status = 0, r;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(e, errno, "socketpair");
+	own = pair[0];
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		background(c, pair[1]);
+	}
+	int err = errno;
+	close(pair[1]);
+	if (pid < 0)
+		return error_errno(e, err, "fork");
+	r = read_news(own, e);
+	if (r == 0 && front)
+		r = visitor = visit(c, e);
+	if (r >= 0)
+		r = write(own, "g", 1) == 1 ? read_news(own, e) : error_set(e, EIO, "the starting process died");
+	if (r < 0) {
+		cleanup_close(&own);
+		own = -1;
+		proc_wait(pid); /* it has seen our end or told its own: it ends by itself */
+	}
+	/* The lock lives on in the monitor. */
+	container_unlock(c);
+	if (r < 0 || !front)
+		return r;
+	r = relay_open(front, e);
+	if (r == 0)
+		r = relay_attach(front, visitor, pidfd, &status, e);
+	relay_close(front);
+	if (r < 0)
+		return r;
+	*exit_code = r == RELAY_DETACHED ? 0 : proc_exit_code(status);
+	return r == RELAY_DETACHED ? CONTAINER_DETACHED : CONTAINER_ENDED;
+}
+
+int container_start(struct container *c, struct relay *front, int *exit_code, struct error *e)
+{
+	int r = 0;
+
+	if (c->lock_fd < 0) {
+		r = container_lock(c, false, e);
+		if (r == -EBUSY)
+			return error_set(e, EBUSY, "container %s is running already", c->config.name);
+	}
+	if (r == 0 && c->state.status == ST_REMOVING)
+		r = error_set(e, EBUSY, "container %s is being removed", c->config.name);
+	if (r < 0)
+		return r;
+	life_forget_stop(c);
+	/* A terminal can be left by its keys, so that somebody else must be the container's parent. */
+	return front && !c->config.tty ? run_here(c, front, exit_code, e) : run_background(c, front, exit_code, e);
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stopping, killing, waiting, removing. */
+#include "engine/life.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "confine/cgroup.h"
+#include "engine/attach.h"
+#include "engine/events.h"
+#include "engine/ids.h"
+#include "engine/net.h"
+#include "engine/signals.h"
+#include "engine/volume.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int life_stop_signal(const struct container_config *c)
+{
+	int s = c->stop_signal && *c->stop_signal ? signal_parse(c->stop_signal, NULL) : SIGTERM;
+
+	return s > 0 ? s : SIGTERM;
+}
+
+int life_note_stop(struct container *c, struct error *e)
+{
+	_cleanup_close_ int run = container_run_dir(c, e), fd = -1;
+
+	if (run < 0)
+		return run;
+	fd = openat(run, "stop", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? error_errno(e, errno, "cannot note the stop") : 0;
+}
+
+void life_forget_stop(struct container *c)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL);
+
+	if (run >= 0)
+		unlinkat(run, "stop", 0);
+}
+
+bool life_stop_noted(struct container *c)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL);
+
+	return run >= 0 && faccessat(run, "stop", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/*
+ * The state is written by the container's owner, which for root's containers is not root: before root signals a process, its
+ * id map must be the container's (R34).
+ */
+int life_pidfd(const struct container *c, struct error *e)
+{
+	_cleanup_close_ int fd = proc_pidfd_checked(c->state.pid, c->state.pid_start);
+	char path[48], line[128];
+	unsigned inside, host, count;
+	uint64_t n = 0;
+
+	if (fd < 0)
+		return error_set(e, ESRCH, "container %s does not run", c->config.name);
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", c->state.pid);
+	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) < 0 ||
+	    sscanf(line, "%u %u %u", &inside, &host, &count) != 3)
+		return error_set(e, ESRCH, "container %s does not run", c->config.name);
+	n = c->config.id_first_uid;
+	if (host < n || host >= n + c->config.id_count)
+		return error_set(e, EPERM, "process %d, recorded for container %s, has not its ids", c->state.pid,
+				 c->config.name);
+	return steal_fd(&fd);
+}
+
+void life_clear(struct container *c)
+{
+	_cleanup_close_ int fd = -1, run = -1;
+	struct cgroup cg;
+
+	if (c->state.pid > 0) {
+		fd = life_pidfd(c, NULL);
+		if (fd >= 0) {
+			/* pid 1's end is the end of its whole pid namespace. */
+			proc_pidfd_signal(fd, SIGKILL);
+			proc_pidfd_wait(fd, 10000);
+		}
+	}
+	cgroup_init(&cg);
+	if (c->state.cgroup && *c->state.cgroup && cgroup_open(c->state.cgroup, &cg, NULL) == 0) {
+		cgroup_kill(&cg, 10000, NULL);
+		cgroup_remove(&cg, NULL);
+		cgroup_close(&cg);
+	}
+	run = container_run_dir(c, NULL);
+	if (run >= 0 && streq(c->config.network, "private"))
+		net_stop(run, c->config.id, c->state.net_pid, c->state.net_start, NULL);
+	c->state.net_pid = 0;
+}
+
+int container_repair(struct container *c, struct error *e)
+{
+	life_clear(c);
+	if (c->state.status == ST_REMOVING || c->config.auto_remove) {
+		int r = life_remove_locked(c, c->config.auto_remove, -1, e);
+
+		return r < 0 ? r : error_set(e, ENOENT, "no such container: %s (it was being removed)", c->config.name);
+	}
+	c->state.status = ST_EXITED;
+	c->state.pid = 0;
+	c->state.exit_code = 137;
+	c->state.finished_ns = clock_now_ns();
+	free(c->state.error);
+	c->state.error = xstrdup("its monitor was killed");
+	event_record("container", c->config.id, c->config.name, "die",
+		     &(struct event_attr){ "exitCode", "137" }, 1, NULL);
+	return container_save_state(c, e);
+}
+
+int container_kill(struct container *c, int signal, struct error *e)
+{
+	_cleanup_close_ int fd = -1;
+	char text[16];
+	int r;
+
+	if (!container_running(c))
+		return error_set(e, ESRCH, "container %s is not running", c->config.name);
+	fd = life_pidfd(c, e);
+	if (fd < 0)
+		return fd;
+	if (signal == SIGKILL) {
+		r = life_note_stop(c, e);
+		if (r < 0)
+			return r;
+	}
+	snprintf(text, sizeof(text), "%d", signal);
+	event_record("container", c->config.id, c->config.name, "kill", &(struct event_attr){ "signal", text }, 1, NULL);
+	r = proc_pidfd_signal(fd, signal);
+	return r < 0 ? error_errno(e, r, "cannot send signal %d to container %s", signal, c->config.name) : 0;
+}
+
+/* After pid 1's end its monitor writes the state and lets go of the lock. */
+static int wait_for_monitor(struct container *c, struct error *e)
+{
+	int r = container_lock(c, true, e);
+
+	if (r == 0)
+		container_unlock(c);
+	return r == -ENOENT ? 0 : r;
+}
+
+static void thaw(const struct container *c)
+{
+	struct cgroup cg;
+
+	cgroup_init(&cg);
+	if (c->state.cgroup && *c->state.cgroup && cgroup_open(c->state.cgroup, &cg, NULL) == 0) {
+		cgroup_freeze(&cg, false, 5000, NULL);
+		cgroup_close(&cg);
+	}
+}
+
+int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!container_running(c) && c->state.status != ST_RESTARTING)
+		return 0;
+	r = life_note_stop(c, e);
+	if (r < 0)
+		return r;
+	fd = life_pidfd(c, e);
+	if (fd < 0)
+		return fd == -ESRCH ? wait_for_monitor(c, e) : fd;
+	if (signal == 0)
+		signal = life_stop_signal(&c->config);
+	if (timeout_s == UINT64_MAX)
+		timeout_s = c->config.stop_timeout_s;
+	proc_pidfd_signal(fd, signal);
+	thaw(c); /* a paused one can follow no signal */
+	r = proc_pidfd_wait(fd, timeout_s > INT32_MAX / 1000 ? -1 : (int)timeout_s * 1000);
+	if (r == 0) {
+		proc_pidfd_signal(fd, SIGKILL);
+		r = proc_pidfd_wait(fd, 10000);
+		if (r == 0)
+			return error_set(e, ETIMEDOUT, "container %s does not end on SIGKILL (a process waits in the kernel)",
+					 c->config.name);
+	}
+	if (r < 0)
+		return error_errno(e, r, "cannot wait for container %s", c->config.name);
+	event_record("container", c->config.id, c->config.name, "stop", NULL, 0, NULL);
+	return wait_for_monitor(c, e);
+}
+
+/* A container that goes when it ends leaves no state behind: its exit code comes over the attach socket. */
+static int wait_attached(struct container *c, int *exit_code)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL), sock = -1;
+	struct { char type; struct attach_hello hello; } __attribute__((packed)) hello = { ATTACH_HELLO, { 0 } };
+
+	if (run < 0 || (sock = attach_connect(run, NULL)) < 0)
+		return -ENOENT;
+	if (send(sock, &hello, sizeof(hello), MSG_NOSIGNAL) != sizeof(hello))
+		return -EPIPE;
+	for (;;) {
+		char msg[ATTACH_MAX];
+		ssize_t n = recv(sock, msg, sizeof(msg), 0);
+		int32_t status;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -EPIPE;
+		if (msg[0] != ATTACH_EXIT || (size_t)n < 1 + sizeof(status))
+			continue;
+		memcpy(&status, msg + 1, sizeof(status));
+		*exit_code = proc_exit_code(status);
+		return 0;
+	}
+}
+
+int container_wait(struct container *c, int *exit_code, struct error *e)
+{
+	int seen = -1, r;
+
+	if (!container_running(c) && c->state.status != ST_RESTARTING) {
+		*exit_code = c->state.exit_code;
+		return 0;
+	}
+	r = wait_attached(c, &seen);
+	if (r == 0)
+		*exit_code = seen;
+	r = container_lock(c, true, e);
+	if (r == -ENOENT && seen >= 0)
+		return 0; /* removed after it ended */
+	if (r < 0)
+		return r;
+	*exit_code = c->state.exit_code;
+	container_unlock(c);
+	return 0;
+}
+
+/* The container's root may not walk to its layer; it gets it opened. */
+static int empty_layer(void *ctx, struct error *e)
+{
+	int rw = *(int *)ctx, r;
+
+	r = path_remove_tree(rw, "up");
+	if (r == 0)
+		r = path_remove_tree(rw, "work");
+	return r < 0 ? error_errno(e, r, "cannot remove the writable layer") : 0;
+}
+
+static int remove_layer(struct container *c, int userns_fd, struct error *e)
+{
+	_cleanup_close_ int rw = openat(c->dir_fd, "rw", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (rw < 0)
+		return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open the writable layer");
+	if (faccessat(rw, "up", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && faccessat(rw, "work", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return userns_fd >= 0 ? ids_run(NULL, userns_fd, empty_layer, &rw, e) : ids_run_as(c, empty_layer, &rw, e);
+}
+
+/*
+ * The order lets a crash be mended: REMOVING says what was wanted; the layer goes while its ids are still leased; the lease
+ * goes before the folder, but a container that is being removed is never started again.
+ */
+int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct error *e)
+{
+	int r;
+
+	c->state.status = ST_REMOVING;
+	c->state.pid = 0;
+	r = container_save_state(c, e);
+	if (r == 0)
+		r = remove_layer(c, userns_fd, e);
+	if (r == 0 && volumes)
+		r = volume_drop_anonymous(&c->config, e);
+	if (r < 0)
+		return r;
+	events_fold(c->dir_fd, NULL);
+	event_record("container", c->config.id, c->config.name, "destroy", NULL, 0, NULL);
+	ids_release(c);
+	return container_unmake(c, e);
+}
+
+int container_remove(struct container *c, bool force, bool volumes, struct error *e)
+{
+	int r;
+
+	if (container_running(c) || c->state.status == ST_RESTARTING) {
+		if (!force) {
+			error_set(e, EBUSY, "container %s is running", c->config.name);
+			error_hint(e, "brig stop %s first, or brig rm -f %s", c->config.name, c->config.name);
+			return -EBUSY;
+		}
+		r = container_stop(c, SIGKILL, 0, e);
+		if (r < 0)
+			return r;
+	}
+	if (c->lock_fd < 0) {
+		r = container_lock(c, true, e);
+		if (r == -ENOENT)
+			return 0; /* it has gone by itself */
+		if (r < 0)
+			return r;
+	}
+	if (container_running(c)) {
+		container_unlock(c);
+		return error_set(e, EBUSY, "container %s was started again meanwhile", c->config.name);
+	}
+	return life_remove_locked(c, volumes, -1, e);
+}
