@@ -71,7 +71,7 @@ int relay_parse_keys(struct relay *r, const char *text, struct error *e);
 int relay_open(struct relay *r, struct error *e);
 void relay_close(struct relay *r);
 
-/* One more process of a container (`exec`), a child of this process. The descriptors stay the caller's. */
+/* One more process of a container (`exec`), a child of this process. Its pipes are closed as in monitor_foreground(). */
 struct relay_process {
 	pid_t pid;
 	int pidfd;
@@ -84,7 +84,7 @@ struct relay_process {
  * RELAY_DETACHED, or a negative errno.
  */
 enum { RELAY_ENDED = 0, RELAY_DETACHED = 1 };
-int relay_run(struct relay *r, const struct relay_process *p, int *status, struct error *e);
+int relay_run(struct relay *r, struct relay_process *p, int *status, struct error *e);
 
 /*
  * The same over a connected attach socket (engine/attach.h). `pidfd` of pid 1 for passing signals on, -1: none.
