@@ -63,7 +63,7 @@ static int add_device(int dev, const struct mount_device *d, struct error *e)
 }
 
 /* A file system at a folder of /dev. */
-static int add_fs(int dev, const char *name, const char *fs, const char *options, struct error *e)
+static int add_fs(int dev, const char *name, const char *fs, const char *options, unsigned attrs, struct error *e)
 {
 	_cleanup_close_ int m = -1, at = -1;
 	int r;
@@ -73,7 +73,7 @@ static int add_fs(int dev, const char *name, const char *fs, const char *options
 	at = openat(dev, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (at < 0)
 		return error_errno(e, errno, "/dev/%s", name);
-	m = mount_new(fs, options, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
+	m = mount_new(fs, options, attrs, e);
 	if (m < 0)
 		return error_wrap(e, "/dev/%s", name);
 	r = mount_attach(m, at, e);
@@ -149,13 +149,14 @@ int mount_dev(struct launch *l, struct error *e)
 			return error_errno(e, errno, "/dev/%s", links[i].name);
 	snprintf(options, sizeof(options), "mode=0620,ptmxmode=0666,max=%d%s", PTYS_MAX,
 		 spec_host_id(s->gidmap, s->n_gidmap, GID_TTY) >= 0 ? ",gid=5" : "");
-	pts = add_fs(m, "pts", "devpts", options, e);
+	/* Without nodev: its nodes are the terminals, and nothing else can be made in it. */
+	pts = add_fs(m, "pts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, e);
 	if (pts < 0)
 		return pts;
-	shm = add_fs(m, "shm", "tmpfs", shm_options(s), e);
+	shm = add_fs(m, "shm", "tmpfs", shm_options(s), MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
 	if (shm < 0)
 		return shm;
-	queue = add_fs(m, "mqueue", "mqueue", NULL, e);
+	queue = add_fs(m, "mqueue", "mqueue", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
 	if (queue < 0)
 		return queue;
 	if (!s->terminal)

@@ -307,7 +307,7 @@ static void prove_lines(const struct plan *p, char *text, struct evidence *ev)
 		sysfs |= streq(m.fstype, "sysfs");
 		if (!has_option(m.options, "nosuid"))
 			suid++;
-		if (!has_option(m.options, "nodev") && !is_device_node(m.target))
+		if (!has_option(m.options, "nodev") && !is_device_node(m.target) && !streq(m.fstype, "devpts"))
 			loose++;
 		if (streq(m.target, "/")) {
 			bool ro = has_option(m.options, "ro");
@@ -335,7 +335,7 @@ static void prove_lines(const struct plan *p, char *text, struct evidence *ev)
 	}
 	evidence_add(ev, total ? VERDICT_STANDS : VERDICT_UNKNOWN, "%zu mounts", total);
 	evidence_add(ev, suid ? VERDICT_DOWN : VERDICT_STANDS, "%zu without nosuid", suid);
-	evidence_add(ev, loose ? VERDICT_DOWN : VERDICT_STANDS, "%zu without nodev (but for the device nodes)", loose);
+	evidence_add(ev, loose ? VERDICT_DOWN : VERDICT_STANDS, "%zu without nodev (but for the device nodes and terminals)", loose);
 	if (shared)
 		evidence_add(ev, VERDICT_DOWN, "%zu share propagation with the host", shared);
 	if (unplanned)
