@@ -491,14 +491,17 @@ static int life_announce(struct started *st, struct error *e)
 	return 0;
 }
 
-static int visit(struct container *c, struct error *e)
+static int visit(struct container *c, struct relay *front, struct error *e)
 {
 	_cleanup_close_ int run = container_run_dir(c, e), sock = -1;
 
 	if (run < 0)
 		return run;
 	sock = attach_connect(run, e);
-	return sock < 0 ? sock : steal_fd(&sock);
+	if (sock < 0)
+		return sock;
+	int r = relay_hello(front, sock, e);
+	return r < 0 ? r : steal_fd(&sock);
 }
 
 static int run_background(struct container *c, struct relay *front, int *exit_code, struct error *e)
@@ -521,7 +524,7 @@ static int run_background(struct container *c, struct relay *front, int *exit_co
 		return error_errno(e, err, "fork");
 	r = read_news(own, e);
 	if (r == 0 && front)
-		r = visitor = visit(c, e);
+		r = visitor = visit(c, front, e);
 	if (r >= 0)
 		r = write(own, "g", 1) == 1 ? read_news(own, e) : error_set(e, EIO, "the starting process died");
 	if (r < 0) {

@@ -27,6 +27,8 @@ void client_accept(struct monitor *m)
 	for (int i = 0; i < ATTACH_CLIENTS && welcome(m, fd); i++) {
 		if (m->client[i].fd < 0) {
 			m->client[i] = (struct client){ .fd = fd };
+			/* Its hello may be there already: then it wants what is read next. */
+			client_read(m, &m->client[i]);
 			return;
 		}
 	}

@@ -59,6 +59,7 @@ struct relay {
 	unsigned keys_seen, interrupts;
 	void (*resize)(struct relay *r, uint16_t rows, uint16_t cols); /* in place of `tty`: an attach socket */
 	int sock;
+	bool greeted;
 	struct termios saved;
 	sigset_t mask;
 };
@@ -85,6 +86,12 @@ struct relay_process {
  */
 enum { RELAY_ENDED = 0, RELAY_DETACHED = 1 };
 int relay_run(struct relay *r, struct relay_process *p, int *status, struct error *e);
+
+/*
+ * Says hello on a connected attach socket before relay_attach() does: whoever says it before the container's program runs misses
+ * nothing that it writes. in, out and err are set.
+ */
+int relay_hello(struct relay *r, int sock, struct error *e);
 
 /*
  * The same over a connected attach socket (engine/attach.h). `pidfd` of pid 1 for passing signals on, -1: none.

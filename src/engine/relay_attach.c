@@ -33,22 +33,30 @@ static void resize(struct relay *r, uint16_t rows, uint16_t cols)
 	send(r->sock, msg, sizeof(msg), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+int relay_hello(struct relay *r, int sock, struct error *e)
+{
+	struct attach_hello h = { (r->in >= 0 ? ATTACH_WANT_STDIN : 0) | (r->out >= 0 ? ATTACH_WANT_STDOUT : 0) |
+				  (r->err >= 0 ? ATTACH_WANT_STDERR : 0) };
+	char msg[1 + sizeof(h)] = { ATTACH_HELLO };
+	int err;
+
+	memcpy(msg + 1, &h, sizeof(h));
+	err = socket_send(sock, msg, sizeof(msg), NULL, 0);
+	if (err < 0)
+		return error_errno(e, err, "cannot attach");
+	r->greeted = true;
+	return 0;
+}
+
 static int hello(struct joined *j, struct error *e)
 {
 	struct relay *r = j->r;
-	struct attach_hello h = { (r->in >= 0 ? ATTACH_WANT_STDIN : 0) | (r->out >= 0 ? ATTACH_WANT_STDOUT : 0) |
-				  (r->err >= 0 ? ATTACH_WANT_STDERR : 0) };
 	struct winsize w;
-	int err;
+	int err = r->greeted ? 0 : relay_hello(r, j->sock, e);
 
-	j->out[0] = ATTACH_HELLO;
-	memcpy(j->out + 1, &h, sizeof(h));
-	err = socket_send(j->sock, j->out, 1 + sizeof(h), NULL, 0);
-	if (err < 0)
-		return error_errno(e, err, "cannot attach");
-	if (r->raw && ioctl(r->in, TIOCGWINSZ, &w) == 0)
+	if (err == 0 && r->raw && ioctl(r->in, TIOCGWINSZ, &w) == 0)
 		resize(r, w.ws_row, w.ws_col);
-	return 0;
+	return err;
 }
 
 static void send_input(struct joined *j)
