@@ -119,6 +119,8 @@ void cli_nearest_offer(struct cli_nearest *n, const char *candidate);
 /* Prints an error as brig does: to stderr, escaped, with its hint; returns the exit code. */
 int cli_fail(const struct error *e);
 __attribute__((format(printf, 1, 2))) void cli_warn(const char *fmt, ...);
+/* Asks on stderr before `what` is removed; true for y or yes. */
+bool cli_agreed(const char *what);
 
 /* True when stdout is a terminal: text that others wrote must then be escaped. Asked once. */
 bool cli_on_terminal(void);

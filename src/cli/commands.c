@@ -9,18 +9,26 @@
 #define COMMANDS \
 	HERE(after) \
 	HERE(complete) \
+	HERE(container_inspect) \
+	HERE(container_prune) \
+	HERE(cp) \
+	HERE(diff) \
+	HERE(exec) \
+	HERE(generate_systemd) \
 	HERE(history) \
 	HERE(image_inspect) \
 	HERE(images) \
-	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", \
-		  "image import") \
-	ELSEWHERE("load", "brig-image", "Images", \
-		  "load images from an OCI layout or an archive of docker save or podman save", "image load") \
-	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", \
-		  "image save") \
-	HERE(tag) \
-	HERE(exec) \
+	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
+	HERE(inspect) \
+	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	HERE(port) \
 	HERE(posture) \
+	HERE(ps) \
+	HERE(rename) \
+	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
+	HERE(system_df) \
+	HERE(system_prune) \
+	HERE(tag) \
 	HERE(version) \
 
 /* clang-format on */

@@ -175,7 +175,7 @@ const struct cli_command cmd_exec = {
 	.name = "exec",
 	.group = "Containers",
 	.args = "[OPTIONS] CONTAINER COMMAND [ARG...]",
-	.summary = "Run a command in a running container",
+	.summary = "run a command in a running container",
 	.description = "The command runs behind the same walls as the container itself, in its namespaces and cgroup.\n\n"
 		       "The exit code is the command's own; 126 when it may not run, 127 when it does not exist.",
 	.options = options,

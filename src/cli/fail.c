@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -76,4 +77,16 @@ void cli_warn(const char *fmt, ...)
 	put_story(&out, text, strlen(text));
 	buf_puts(&out, "\n");
 	fd_write_all(2, out.data, out.len);
+}
+
+/* Anything but y or yes, an end of input included, is no. */
+bool cli_agreed(const char *what)
+{
+	char line[16];
+
+	fprintf(stderr, "This removes %s.\nGo on? [y/N] ", what);
+	if (!fgets(line, sizeof(line), stdin))
+		return false;
+	line[strcspn(line, "\n")] = 0;
+	return streq(line, "y") || streq(line, "Y") || streq(line, "yes");
 }

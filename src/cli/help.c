@@ -207,9 +207,11 @@ void cli_help_command(const struct cli_command *c, unsigned width)
 	}
 	options(c, width);
 	if (aliases) {
-		printf("\nAlso:");
+		_cleanup_buf_ struct buf line = { 0 };
+
 		strv_foreach(a, aliases)
-			printf("%s brig %s", a == aliases ? "" : ",", *a);
+			buf_printf(&line, "%sbrig %s", line.len ? ", " : "Also: ", *a);
 		putchar('\n');
+		wrap(line.data, 0, 6, width);
 	}
 }

@@ -134,7 +134,7 @@ const struct cli_command cmd_posture = {
 	.name = "posture",
 	.group = "Walls",
 	.args = "[OPTIONS] [CONTAINER...]",
-	.summary = "Show what confines a container, proven from the kernel's own records",
+	.summary = "show what confines a container, proven from the kernel's own records",
 	.description =
 		"For each wall: the plan, the evidence read back from the kernel, and the verdict. A wall stands, is lowered by "
 		"name, is absent (this machine lacks it and a person accepted that), is down (not as planned) or unknown (could not be "
