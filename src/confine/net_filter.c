@@ -25,6 +25,7 @@ void net_filter_free(struct net_filter *f)
 	free(f->dns);
 	free(f->tcp);
 	free(f->udp);
+	free(f->redirect);
 	memset(f, 0, sizeof(*f));
 }
 
@@ -131,6 +132,12 @@ void net_filter_answer(struct net_filter *f, uint16_t port, bool udp)
 			return;
 	*list = xrealloc(*list, *n + 1, sizeof(**list));
 	(*list)[(*n)++] = port;
+}
+
+void net_filter_redirect(struct net_filter *f, uint16_t from, uint16_t to)
+{
+	f->redirect = xrealloc(f->redirect, f->n_redirect + 1, sizeof(*f->redirect));
+	f->redirect[f->n_redirect++] = (struct net_redirect){ .from = from, .to = to };
 }
 
 /* Never a service that a container would want: IANA's special-purpose registries (RFC 6890), and multicast. */

@@ -46,6 +46,14 @@ struct net_filter {
 	/* Ports of the container that are published beyond the host's loopback: answers to them may go anywhere. */
 	uint16_t *tcp, *udp;
 	size_t n_tcp, n_udp;
+	/*
+	 * UDP ports at which packets arrive and where they belong: pasta before 2024 cannot lead a UDP port of the host to a
+	 * lower one (its table of the way back overflows), so the namespace does it.
+	 */
+	struct net_redirect {
+		uint16_t from, to;
+	} *redirect;
+	size_t n_redirect;
 };
 
 void net_filter_free(struct net_filter *f);
@@ -60,6 +68,7 @@ void net_filter_deny(struct net_filter *f, const struct net_prefix *p);
 void net_filter_allow(struct net_filter *f, const struct net_prefix *p);
 void net_filter_allow_dns(struct net_filter *f, const struct net_prefix *p);
 void net_filter_answer(struct net_filter *f, uint16_t port, bool udp);
+void net_filter_redirect(struct net_filter *f, uint16_t from, uint16_t to);
 
 /* The addresses that brig refuses by itself, without what the specification lowers by name. */
 void net_filter_defaults(struct net_filter *f, bool lan, bool metadata);

@@ -9,11 +9,14 @@
  *	ip daddr NET [meta l4proto {tcp,udp} th dport 53] accept
  *	ip daddr @deny4 meta l4proto tcp reject with tcp reset	and the same for ip6
  *	ip daddr @deny4 reject with icmpx admin-prohibited
+ *
+ * and, where UDP ports are redirected, chains in (prerouting) and self (output, for pasta's own sockets inside) of type nat:
+ *
+ *	udp dport PORT redirect to :PORT
  */
-#include "confine/net_filter.h"
+#include "confine/net_nft.h"
 
 #include "base/cleanup.h"
-#include "base/netlink.h"
 #include "base/str.h"
 
 #include <arpa/inet.h>
@@ -23,21 +26,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const char table[] = "brig", chain[] = "out";
-
-/* A stretch of addresses, first to last, both inside. */
-struct interval {
-	uint8_t first[16], last[16];
-};
-
-static size_t width(int family)
+size_t net_nft_width(int family)
 {
 	return family == AF_INET ? 4 : 16;
 }
 
-static struct interval to_interval(const struct net_prefix *p)
+struct net_interval net_nft_interval(const struct net_prefix *p)
 {
-	struct interval i;
+	struct net_interval i;
 	unsigned total = p->family == AF_INET ? 32 : 128;
 
 	memcpy(i.first, p->addr, sizeof(i.first));
@@ -58,18 +54,18 @@ static bool next(uint8_t *addr, size_t n)
 
 static int by_first(const void *a, const void *b)
 {
-	return memcmp(((const struct interval *)a)->first, ((const struct interval *)b)->first, 16);
+	return memcmp(((const struct net_interval *)a)->first, ((const struct net_interval *)b)->first, 16);
 }
 
 /* The prefixes of a family as ascending intervals that neither overlap nor touch. The caller frees. */
-static struct interval *intervals(const struct net_filter *f, int family, size_t *out)
+static struct net_interval *intervals(const struct net_filter *f, int family, size_t *out)
 {
-	struct interval *v = xcalloc(f->n_deny + 1, sizeof(*v));
-	size_t n = 0, kept = 0, w = width(family);
+	struct net_interval *v = xcalloc(f->n_deny + 1, sizeof(*v));
+	size_t n = 0, kept = 0, w = net_nft_width(family);
 
 	for (size_t i = 0; i < f->n_deny; i++)
 		if (f->deny[i].family == family)
-			v[n++] = to_interval(&f->deny[i]);
+			v[n++] = net_nft_interval(&f->deny[i]);
 	qsort(v, n, sizeof(*v), by_first);
 	for (size_t i = 0; i < n; i++) {
 		uint8_t after[16];
@@ -88,9 +84,9 @@ static struct interval *intervals(const struct net_filter *f, int family, size_t
 	return v;
 }
 
-static void nft_msg(struct nl *n, uint16_t type, uint16_t flags, uint8_t family)
+void net_nft_msg(struct nl *n, uint16_t type, uint16_t flags)
 {
-	struct nfgenmsg g = { .nfgen_family = family, .version = NFNETLINK_V0 };
+	struct nfgenmsg g = { .nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0 };
 
 	nl_msg(n, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, &g, sizeof(g));
 }
@@ -103,7 +99,7 @@ static void batch(struct nl *n, uint16_t type)
 	nl_msg(n, type, 0, &g, sizeof(g));
 }
 
-static const char *set_name(int family)
+const char *net_nft_set(int family)
 {
 	return family == AF_INET ? "deny4" : "deny6";
 }
@@ -125,20 +121,20 @@ static void put_set(struct nl *n, const struct net_filter *f, int family)
 {
 	/* The types of nft's command line, so that `nft list ruleset` prints addresses. */
 	const uint32_t type = family == AF_INET ? 7 : 8;
-	_cleanup_free_ struct interval *v = NULL;
-	size_t count, w = width(family), list;
+	_cleanup_free_ struct net_interval *v = NULL;
+	size_t count, w = net_nft_width(family), list;
 
 	v = intervals(f, family, &count);
-	nft_msg(n, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_ACK, NFPROTO_INET);
-	nl_attr_str(n, NFTA_SET_TABLE, table);
-	nl_attr_str(n, NFTA_SET_NAME, set_name(family));
+	net_nft_msg(n, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_ACK);
+	nl_attr_str(n, NFTA_SET_TABLE, NFT_TABLE);
+	nl_attr_str(n, NFTA_SET_NAME, net_nft_set(family));
 	nl_attr_be32(n, NFTA_SET_FLAGS, NFT_SET_INTERVAL);
 	nl_attr_be32(n, NFTA_SET_KEY_TYPE, type);
 	nl_attr_be32(n, NFTA_SET_KEY_LEN, (uint32_t)w);
 	nl_attr_be32(n, NFTA_SET_ID, type);
-	nft_msg(n, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_ACK, NFPROTO_INET);
-	nl_attr_str(n, NFTA_SET_ELEM_LIST_TABLE, table);
-	nl_attr_str(n, NFTA_SET_ELEM_LIST_SET, set_name(family));
+	net_nft_msg(n, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_ACK);
+	nl_attr_str(n, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+	nl_attr_str(n, NFTA_SET_ELEM_LIST_SET, net_nft_set(family));
 	nl_attr_be32(n, NFTA_SET_ELEM_LIST_SET_ID, type);
 	list = nl_nest(n, NFTA_SET_ELEM_LIST_ELEMENTS);
 	for (size_t i = 0; i < count; i++) {
@@ -225,7 +221,7 @@ static void put_lookup(struct nl *n, int family)
 {
 	struct marks m = expr(n, "lookup");
 
-	nl_attr_str(n, NFTA_LOOKUP_SET, set_name(family));
+	nl_attr_str(n, NFTA_LOOKUP_SET, net_nft_set(family));
 	nl_attr_be32(n, NFTA_LOOKUP_SREG, NFT_REG_1);
 	nl_attr_be32(n, NFTA_LOOKUP_SET_ID, family == AF_INET ? 7 : 8);
 	expr_end(n, m);
@@ -254,12 +250,17 @@ static void put_reject(struct nl *n, uint32_t type, uint8_t code)
 	expr_end(n, m);
 }
 
-static size_t rule(struct nl *n)
+static size_t rule_in(struct nl *n, const char *chain)
 {
-	nft_msg(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, NFPROTO_INET);
-	nl_attr_str(n, NFTA_RULE_TABLE, table);
+	net_nft_msg(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK);
+	nl_attr_str(n, NFTA_RULE_TABLE, NFT_TABLE);
 	nl_attr_str(n, NFTA_RULE_CHAIN, chain);
 	return nl_nest(n, NFTA_RULE_EXPRESSIONS);
+}
+
+static size_t rule(struct nl *n)
+{
+	return rule_in(n, NFT_CHAIN);
 }
 
 static void match_u8(struct nl *n, uint32_t key, uint8_t v)
@@ -272,13 +273,13 @@ static void match_u8(struct nl *n, uint32_t key, uint8_t v)
 static void load_daddr(struct nl *n, int family)
 {
 	match_u8(n, NFT_META_NFPROTO, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
-	put_payload(n, NFT_PAYLOAD_NETWORK_HEADER, family == AF_INET ? 16 : 24, (uint32_t)width(family));
+	put_payload(n, NFT_PAYLOAD_NETWORK_HEADER, family == AF_INET ? 16 : 24, (uint32_t)net_nft_width(family));
 }
 
 static void match_prefix(struct nl *n, const struct net_prefix *p)
 {
 	uint8_t mask[16] = { 0 };
-	size_t w = width(p->family);
+	size_t w = net_nft_width(p->family);
 
 	for (unsigned b = 0; b < p->len; b++)
 		mask[b / 8] |= (uint8_t)(0x80 >> b % 8);
@@ -378,23 +379,60 @@ static void rules_deny(struct nl *n, int family, bool reject)
 
 static void put_table(struct nl *n)
 {
-	nft_msg(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, NFPROTO_INET);
-	nl_attr_str(n, NFTA_TABLE_NAME, table);
+	net_nft_msg(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK);
+	nl_attr_str(n, NFTA_TABLE_NAME, NFT_TABLE);
 }
 
-static void put_chain(struct nl *n)
+static void put_chain(struct nl *n, const char *name, const char *type, uint32_t hooknum, int32_t priority)
 {
 	size_t hook;
 
-	nft_msg(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK, NFPROTO_INET);
-	nl_attr_str(n, NFTA_CHAIN_TABLE, table);
-	nl_attr_str(n, NFTA_CHAIN_NAME, chain);
+	net_nft_msg(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK);
+	nl_attr_str(n, NFTA_CHAIN_TABLE, NFT_TABLE);
+	nl_attr_str(n, NFTA_CHAIN_NAME, name);
 	hook = nl_nest(n, NFTA_CHAIN_HOOK);
-	nl_attr_be32(n, NFTA_HOOK_HOOKNUM, NF_INET_LOCAL_OUT);
-	nl_attr_be32(n, NFTA_HOOK_PRIORITY, 0);
+	nl_attr_be32(n, NFTA_HOOK_HOOKNUM, hooknum);
+	nl_attr_be32(n, NFTA_HOOK_PRIORITY, (uint32_t)priority);
 	nl_nest_end(n, hook);
 	nl_attr_be32(n, NFTA_CHAIN_POLICY, NF_ACCEPT);
-	nl_attr_str(n, NFTA_CHAIN_TYPE, "filter");
+	nl_attr_str(n, NFTA_CHAIN_TYPE, type);
+}
+
+static void rule_redirect(struct nl *n, const char *chain, const struct net_redirect *d)
+{
+	uint16_t to = htons(d->to);
+	size_t r = rule_in(n, chain);
+	struct marks m;
+
+	match_u8(n, NFT_META_L4PROTO, IPPROTO_UDP);
+	match_port(n, 2, d->from);
+	m = expr(n, "immediate");
+	nl_attr_be32(n, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(n, NFTA_IMMEDIATE_DATA, &to, sizeof(to));
+	expr_end(n, m);
+	m = expr(n, "redir");
+	nl_attr_be32(n, NFTA_REDIR_REG_PROTO_MIN, NFT_REG_1);
+	expr_end(n, m);
+	nl_nest_end(n, r);
+}
+
+/* Packets from the wire, and those that pasta's sockets inside send to the loopback. */
+static void put_redirects(struct nl *n, const struct net_filter *f)
+{
+	const uint32_t lo = 1;
+	size_t r;
+
+	put_chain(n, "in", "nat", NF_INET_PRE_ROUTING, -100);
+	put_chain(n, "self", "nat", NF_INET_LOCAL_OUT, -100);
+	r = rule_in(n, "self");
+	put_meta(n, NFT_META_OIF);
+	put_cmp(n, NFT_CMP_NEQ, &lo, sizeof(lo));
+	put_verdict(n, NF_ACCEPT);
+	nl_nest_end(n, r);
+	for (size_t i = 0; i < f->n_redirect; i++) {
+		rule_redirect(n, "in", &f->redirect[i]);
+		rule_redirect(n, "self", &f->redirect[i]);
+	}
 }
 
 static void put_all(struct nl *n, const struct net_filter *f, bool reject)
@@ -404,7 +442,7 @@ static void put_all(struct nl *n, const struct net_filter *f, bool reject)
 	put_table(n);
 	put_set(n, f, AF_INET);
 	put_set(n, f, AF_INET6);
-	put_chain(n);
+	put_chain(n, NFT_CHAIN, "filter", NF_INET_LOCAL_OUT, 0);
 	rule_loopback(n);
 	for (size_t i = 0; i < f->n_tcp; i++)
 		rule_tcp_answer(n, f->tcp[i]);
@@ -418,6 +456,8 @@ static void put_all(struct nl *n, const struct net_filter *f, bool reject)
 		rule_allow(n, &f->allow[i], 0, 0);
 	rules_deny(n, AF_INET, reject);
 	rules_deny(n, AF_INET6, reject);
+	if (f->n_redirect > 0)
+		put_redirects(n, f);
 	batch(n, NFNL_MSG_BATCH_END);
 }
 
@@ -445,173 +485,4 @@ int net_filter_lay(const struct net_filter *f, struct error *e)
 	if (r < 0)
 		return error_errno(e, r, "nf_tables refused the container's filter (message %u)", failed);
 	return 0;
-}
-
-/* One element of a set as the kernel hands it out: the start of an interval, or the first address behind one. */
-struct mark {
-	uint8_t key[16];
-	bool end;
-};
-
-struct look {
-	struct mark *v;
-	size_t n;
-	int family;
-};
-
-static int look_chain(const struct nlmsghdr *m, void *arg)
-{
-	struct net_filter_found *found = arg;
-	size_t len, hlen;
-	const void *hook = nl_find(m, sizeof(struct nfgenmsg), NFTA_CHAIN_HOOK, &len);
-	const uint32_t *num = hook ? nl_find_in(hook, len, NFTA_HOOK_HOOKNUM, &hlen) : NULL;
-
-	if (num && hlen == sizeof(*num) && ntohl(*num) == NF_INET_LOCAL_OUT)
-		found->hook = true;
-	return 0;
-}
-
-static int look_rule(const struct nlmsghdr *m, void *arg)
-{
-	struct net_filter_found *found = arg;
-
-	(void)m;
-	found->rules++;
-	return 0;
-}
-
-static void look_element(struct look *l, const void *elem, size_t len)
-{
-	size_t klen, vlen, flen, w = width(l->family);
-	const void *key = nl_find_in(elem, len, NFTA_SET_ELEM_KEY, &klen);
-	const void *value = key ? nl_find_in(key, klen, NFTA_DATA_VALUE, &vlen) : NULL;
-	const uint32_t *flags = nl_find_in(elem, len, NFTA_SET_ELEM_FLAGS, &flen);
-	struct mark *m;
-
-	if (!value || vlen != w)
-		return;
-	l->v = xrealloc(l->v, l->n + 1, sizeof(*l->v));
-	m = &l->v[l->n++];
-	memset(m, 0, sizeof(*m));
-	memcpy(m->key, value, w);
-	m->end = flags && flen == sizeof(*flags) && ntohl(*flags) & NFT_SET_ELEM_INTERVAL_END;
-}
-
-static int look_elements(const struct nlmsghdr *m, void *arg)
-{
-	size_t len;
-	const uint8_t *list = nl_find(m, sizeof(struct nfgenmsg), NFTA_SET_ELEM_LIST_ELEMENTS, &len);
-
-	while (list && len >= NLA_HDRLEN) {
-		const struct nlattr *a = (const void *)list;
-		size_t step = NLA_ALIGN(a->nla_len);
-
-		if (a->nla_len < NLA_HDRLEN || a->nla_len > len)
-			break;
-		look_element(arg, list + NLA_HDRLEN, a->nla_len - (size_t)NLA_HDRLEN);
-		if (step >= len)
-			break;
-		list += step;
-		len -= step;
-	}
-	return 0;
-}
-
-static int ask(int fd, struct nl *n, uint16_t type, uint16_t flags, uint16_t table_attr, uint16_t name_attr,
-	       const char *name, nl_each *each, void *arg)
-{
-	nl_init(n);
-	nft_msg(n, type, flags, NFPROTO_INET);
-	nl_attr_str(n, table_attr, table);
-	nl_attr_str(n, name_attr, name);
-	return nl_dump(fd, n, each, arg);
-}
-
-static int by_key(const void *a, const void *b)
-{
-	const struct mark *x = a, *y = b;
-	int r = memcmp(x->key, y->key, sizeof(x->key));
-
-	return r ? r : (int)y->end - (int)x->end;
-}
-
-static void before(uint8_t *addr, size_t n)
-{
-	while (n-- > 0)
-		if (addr[n]-- != 0)
-			return;
-}
-
-/* The marks, ascending, as intervals. The last start may have no end: it reaches to the last address. */
-static size_t join(struct look *l, struct interval *out)
-{
-	size_t n = 0, w = width(l->family);
-	bool open = false;
-
-	qsort(l->v, l->n, sizeof(*l->v), by_key);
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[i].end && open) {
-			memcpy(out[n - 1].last, l->v[i].key, w);
-			before(out[n - 1].last, w);
-			open = false;
-		} else if (!l->v[i].end && !open) {
-			memcpy(out[n].first, l->v[i].key, w);
-			memset(out[n++].last, 0xff, w);
-			open = true;
-		}
-	}
-	return n;
-}
-
-static bool covered(const struct interval *v, size_t n, const struct interval *want, size_t w)
-{
-	for (size_t i = 0; i < n; i++)
-		if (memcmp(v[i].first, want->first, w) <= 0 && memcmp(v[i].last, want->last, w) >= 0)
-			return true;
-	return false;
-}
-
-static int look_set(int fd, struct nl *n, const struct net_filter *f, int family, struct net_filter_found *out)
-{
-	struct look l = { .family = family };
-	int r = ask(fd, n, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET,
-		    set_name(family), look_elements, &l);
-	_cleanup_free_ struct mark *marks = l.v;
-	_cleanup_free_ struct interval *v = xcalloc(l.n + 1, sizeof(*v));
-	size_t count = join(&l, v);
-
-	out->denied += (unsigned)count;
-	for (size_t i = 0; r == 0 && i < f->n_deny; i++) {
-		struct interval want = to_interval(&f->deny[i]);
-
-		if (f->deny[i].family != family || covered(v, count, &want, width(family)))
-			continue;
-		if (out->whole)
-			net_prefix_format(&f->deny[i], out->missing);
-		out->whole = false;
-	}
-	return r;
-}
-
-void net_filter_look(const struct net_filter *f, struct net_filter_found *out)
-{
-	_cleanup_close_ int fd = nl_open(NETLINK_NETFILTER);
-	_cleanup_free_ struct nl *n = xmalloc(sizeof(*n));
-	int r = fd;
-
-	memset(out, 0, sizeof(*out));
-	out->whole = true;
-	if (r >= 0)
-		r = ask(fd, n, NFT_MSG_GETCHAIN, 0, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, chain, look_chain, out);
-	if (r >= 0)
-		r = ask(fd, n, NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain, look_rule, out);
-	if (r >= 0)
-		r = look_set(fd, n, f, AF_INET, out);
-	if (r >= 0)
-		r = look_set(fd, n, f, AF_INET6, out);
-	/* Asked and told that there is no such table: that is an answer. */
-	if (r == -ENOENT)
-		out->whole = false;
-	out->readable = r == 0 || r == -ENOENT;
-	out->error = r < 0 ? r : 0;
 }

@@ -108,7 +108,7 @@ static void add_port(struct net *n, const struct spec_port *p, const char *addr,
 }
 
 /* What pasta cannot do, said before it is started. */
-static int port_conflict(const struct net *n, const struct spec_port *p, const char *addr, bool several, struct error *e)
+static int port_conflict(const struct net *n, const struct spec_port *p, const char *addr, const struct net_pasta *can, struct error *e)
 {
 	for (size_t i = 0; i < n->n_ports; i++) {
 		const struct spec_port *q = &n->ports[i];
@@ -120,7 +120,7 @@ static int port_conflict(const struct net *n, const struct spec_port *p, const c
 		if (q->port != p->port)
 			return error_set(e, ENOTSUP, "host port %u cannot lead to port %u on one address and to port %u on another",
 					 p->host_port, q->port, p->port);
-		if (!several) {
+		if (!can->several) {
 			int r = error_set(e, ENOTSUP, "host port %u on %s and on %s: this pasta listens on one address for each port",
 					  p->host_port, q->host_addr, addr);
 
@@ -131,10 +131,10 @@ static int port_conflict(const struct net *n, const struct spec_port *p, const c
 	return 0;
 }
 
-static int plan_port(struct net *n, const struct spec_port *p, bool several, struct error *e)
+static int plan_port(struct net *n, const struct spec_port *p, const struct net_pasta *can, struct error *e)
 {
 	const char *addr = p->host_addr ? p->host_addr : "127.0.0.1";
-	const char *also = !p->host_addr && n->ipv6 && several ? "::1" : NULL;
+	const char *also = !p->host_addr && n->ipv6 && can->several ? "::1" : NULL;
 	uint16_t port = p->host_port;
 	int r;
 
@@ -143,7 +143,7 @@ static int plan_port(struct net *n, const struct spec_port *p, bool several, str
 		error_hint(e, "publish on an IPv4 address");
 		return r;
 	}
-	r = port_conflict(n, p, addr, several, e);
+	r = port_conflict(n, p, addr, can, e);
 	if (r == 0)
 		r = net_host_port(addr, &port, p->udp, also, e);
 	if (r < 0)
@@ -151,15 +151,41 @@ static int plan_port(struct net *n, const struct spec_port *p, bool several, str
 	add_port(n, p, addr, port);
 	if (also)
 		add_port(n, p, also, port);
-	if (!str_after(addr, "127.") && !streq(addr, "::1"))
+	if (!str_after(addr, "127.") && !streq(addr, "::1")) {
 		net_filter_answer(&n->filter, p->port, p->udp);
+		if (!p->udp && !can->several)
+			snprintf(n->note, sizeof(n->note), "connections from other machines may hang where the server speaks first (MySQL, SSH, SMTP): "
+				 "this pasta is older than August 2023");
+	}
+	if (p->udp && p->port < port && !can->udp_lower)
+		net_filter_redirect(&n->filter, port, p->port);
+	return 0;
+}
+
+/* A port that is redirected cannot be another one's destination. */
+static int check_redirects(const struct net *n, struct error *e)
+{
+	for (size_t i = 0; i < n->filter.n_redirect; i++) {
+		const struct net_redirect *d = &n->filter.redirect[i];
+
+		for (size_t j = 0; j < n->n_ports; j++) {
+			int r;
+
+			if (!n->ports[j].udp || n->ports[j].port != d->from || n->ports[j].host_port == d->from)
+				continue;
+			r = error_set(e, ENOTSUP, "UDP port %u of the host cannot lead to port %u while port %u of the container is published, too",
+				      d->from, d->to, d->from);
+			error_hint(e, "take another host port, or a newer passt package (2024 or later)");
+			return r;
+		}
+	}
 	return 0;
 }
 
 static int plan_private(const struct net_request *r, struct net *n, struct net_host *h, struct error *e)
 {
 	struct net_prefix gateway4 = host_prefix(NET_GATEWAY4), gateway6 = host_prefix(NET_GATEWAY6);
-	bool several = false;
+	struct net_pasta can = { 0 };
 	int ret = net_check(r->uid, r->gid, e);
 
 	if (ret < 0)
@@ -178,13 +204,13 @@ static int plan_private(const struct net_request *r, struct net *n, struct net_h
 		net_filter_allow(&n->filter, &gateway6);
 	}
 	if (r->n_ports > 0)
-		several = net_pasta_several();
+		net_pasta_look(&can);
 	for (size_t i = 0; i < r->n_ports; i++) {
-		ret = plan_port(n, &r->ports[i], several, e);
+		ret = plan_port(n, &r->ports[i], &can, e);
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	return check_redirects(n, e);
 }
 
 static int plan(const struct net_request *r, struct net *n, struct net_host *h, struct error *e)

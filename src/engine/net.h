@@ -134,5 +134,10 @@ int net_host_port(const char *addr, uint16_t *port, bool udp, const char *also, 
 
 /* Inside the namespace, by net_inside(): `arg` is the struct net (net_link.c). */
 int net_link_setup(void *arg, void *out, struct error *e);
-/* True when the installed pasta listens on several addresses with the same port (net_pasta.c). */
-bool net_pasta_several(void);
+
+/* What the installed pasta can (net_pasta.c). */
+struct net_pasta {
+	bool several;	/* listen on several addresses with the same port */
+	bool udp_lower; /* lead a UDP port to a lower one */
+};
+void net_pasta_look(struct net_pasta *p);

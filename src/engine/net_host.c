@@ -251,36 +251,39 @@ static int try_port(const char *addr, uint16_t *port, bool udp)
 	return 0;
 }
 
-/* The user and the process that have a port, as far as we may see. */
-static void who_has(uint16_t port, bool udp, bool six, char *out, size_t size)
+/* The user of the first socket in a table of /proc/net (proc(5)) that listens on the port; false when there is none. */
+static bool find_user(const char *path, uint16_t port, unsigned want_state, unsigned *uid)
 {
-	const char *path = udp ? (six ? "/proc/net/udp6" : "/proc/net/udp") : (six ? "/proc/net/tcp6" : "/proc/net/tcp");
 	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	unsigned local, state;
 	char line[512];
 
-	*out = 0;
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned local, state, uid;
+	/* sl local_address rem_address st tx:rx tr:when retrnsmt uid */
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u", &local, &state, uid) == 3 && local == port &&
+		    state == want_state)
+			return true;
+	return false;
+}
 
-		/* sl local_address rem_address st tx:rx tr:when retrnsmt uid (proc(5)); 0x0A: listening, 0x07: UDP */
-		if (sscanf(line, "%*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u", &local, &state, &uid) == 3 && local == port &&
-		    state == (udp ? 0x07 : 0x0a)) {
-			snprintf(out, size, "a process of uid %u", uid);
-			return;
-		}
-	}
+/* A socket of IPv6 may have the IPv4 port as well. */
+static bool who_has(uint16_t port, bool udp, unsigned *uid)
+{
+	return udp ? find_user("/proc/net/udp", port, 0x07, uid) || find_user("/proc/net/udp6", port, 0x07, uid) :
+		     find_user("/proc/net/tcp", port, 0x0a, uid) || find_user("/proc/net/tcp6", port, 0x0a, uid);
 }
 
 static int port_error(int r, const char *addr, uint16_t port, bool udp, struct error *e)
 {
 	struct spec_port p = { .host_addr = (char *)(uintptr_t)addr, .host_port = port };
-	bool six = strchr(addr, ':');
-	char text[64], who[64];
+	char text[64], who[40] = "";
+	unsigned uid;
 
 	net_port_format(&p, text);
 	if (r == -EADDRINUSE) {
-		who_has(port, udp, six, who, sizeof(who));
-		error_set(e, EADDRINUSE, "port %s/%s is taken%s%s", text, udp ? "udp" : "tcp", *who ? " by " : "", who);
+		if (who_has(port, udp, &uid))
+			snprintf(who, sizeof(who), " by a process of uid %u", uid);
+		error_set(e, EADDRINUSE, "port %s/%s is taken%s", text, udp ? "udp" : "tcp", who);
 		error_hint(e, "`ss -lpn%c sport = :%u` shows the program; -p 0:PORT takes a free port", udp ? 'u' : 't', port);
 	} else if (r == -EACCES || r == -EPERM) {
 		error_set(e, EACCES, "port %s: a user may not listen below the host's first unprivileged port", text);

@@ -71,7 +71,7 @@ static void put_family(struct nl *n, unsigned index, int family, const char *add
 
 static bool filters(const struct net_filter *f)
 {
-	return f->n_deny > 0;
+	return f->n_deny > 0 || f->n_redirect > 0;
 }
 
 int net_link_setup(void *arg, void *out, struct error *e)

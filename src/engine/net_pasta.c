@@ -71,31 +71,29 @@ int net_tun_share(struct error *e)
 }
 
 /*
- * Does this pasta listen on several addresses with the same port? Versions before June 2023 refuse that, and their
- * version number does not tell ("unknown version"); the text of the warning that took the error's place does, or an
- * option that came later.
+ * Version numbers do not tell ("unknown version" on Debian 12), so texts in the program do: a warning that took an
+ * error's place in August 2023, and an option of August 2024, half a year after the ports of UDP were put right.
  */
-bool net_pasta_several(void)
+void net_pasta_look(struct net_pasta *p)
 {
-	static const char *const signs[] = { "already mapped port number", "map-host-loopback" };
+	static const char warning[] = "already mapped port number", option[] = "map-host-loopback";
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
-	bool found = false;
 	struct stat st;
 	void *map;
 
+	memset(p, 0, sizeof(*p));
 	if (proc_find("pasta", path, sizeof(path)) < 0)
-		return false;
+		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
-		return false;
+		return;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
-		found |= memmem(map, (size_t)st.st_size, signs[i], strlen(signs[i])) != NULL;
+		return;
+	p->udp_lower = memmem(map, (size_t)st.st_size, option, sizeof(option) - 1);
+	p->several = p->udp_lower || memmem(map, (size_t)st.st_size, warning, sizeof(warning) - 1);
 	munmap(map, (size_t)st.st_size);
-	return found;
 }
 
 /* pasta looks for its own name in argv[0]; the id makes each one findable. */
@@ -111,6 +109,15 @@ static void add(char ***argv, const char *a, const char *b)
 		strv_add_copy(argv, b);
 }
 
+/* Where pasta shall lead it: the container redirects some UDP ports itself. */
+static uint16_t pasta_port(const struct net *n, const struct spec_port *p)
+{
+	for (size_t i = 0; p->udp && i < n->filter.n_redirect; i++)
+		if (n->filter.redirect[i].from == p->host_port)
+			return p->host_port;
+	return p->port;
+}
+
 static void port_options(char ***argv, const struct net *n, bool udp)
 {
 	bool any = false;
@@ -121,7 +128,7 @@ static void port_options(char ***argv, const struct net *n, bool udp)
 		if (p->udp != udp)
 			continue;
 		strv_add_copy(argv, udp ? "-u" : "-t");
-		strv_add(argv, xasprintf("%s/%u:%u", p->host_addr, p->host_port, p->port));
+		strv_add(argv, xasprintf("%s/%u:%u", p->host_addr, p->host_port, pasta_port(n, p)));
 		any = true;
 	}
 	if (!any)
