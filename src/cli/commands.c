@@ -29,6 +29,14 @@
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
+	ELSEWHERE("load", "brig-image", "Images", \
+		  "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	HERE(info) \
+	HERE(pause) \
+	HERE(setup) \
+	HERE(stats) \
+	HERE(top) \
+	HERE(unpause) \
 	HERE(version) \
 
 /* clang-format on */

@@ -245,7 +245,7 @@ static int apply(const struct cgroup *cg, const struct spec *s, unsigned control
 	for (size_t i = 0; i < n; i++) {
 		int fd = cgroup_fd(cg, set[i].controller), r;
 
-		if (cg->v2 && base && !enabled && faccessat(fd, set[i].file, F_OK, 0) < 0) {
+		if (cg->v2 && !enabled && faccessat(fd, set[i].file, F_OK, 0) < 0) {
 			cgroup_enable_v2(base, controllers);
 			enabled = true;
 		}
@@ -256,9 +256,61 @@ static int apply(const struct cgroup *cg, const struct spec *s, unsigned control
 	return 0;
 }
 
+/* What a limit that was taken back is in its file. v1: memory and swap together first, it may not be the smaller one. */
+static const struct cgroup_setting none_v2[] = {
+	{ "memory", CG_MEMORY, "memory.max", "max" }, { "swap", CG_MEMORY, "memory.swap.max", "max" },
+	{ "memory", CG_MEMORY, "memory.low", "0" },   { "pids", CG_PIDS, "pids.max", "max" },
+	{ "cpu", CG_CPU, "cpu.max", "max 100000" },
+};
+static const struct cgroup_setting none_v1[] = {
+	{ "swap", CG_MEMORY, "memory.memsw.limit_in_bytes", "-1" }, { "memory", CG_MEMORY, "memory.limit_in_bytes", "-1" },
+	{ "memory", CG_MEMORY, "memory.soft_limit_in_bytes", "-1" }, { "pids", CG_PIDS, "pids.max", "max" },
+	{ "cpu", CG_CPU, "cpu.cfs_quota_us", "-1" },
+};
+
+static bool has_setting(const struct cgroup_setting *set, size_t n, const char *file)
+{
+	for (size_t i = 0; i < n; i++)
+		if (streq(set[i].file, file))
+			return true;
+	return false;
+}
+
 int cgroup_update(const struct cgroup *cg, const struct spec *s, struct error *e)
 {
-	return apply(cg, s, cgroup_wanted(s), NULL, e);
+	const struct cgroup_setting *none = cg->v2 ? none_v2 : none_v1;
+	struct cgroup_setting set[CG_SETTINGS_MAX];
+	size_t n = cgroup_settings(s, cg->v2, cgroup_wanted(s), set);
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (cgroup_fd(cg, set[i].controller) < 0)
+			return error_set(e, EOPNOTSUPP, "limit %s: the container runs without controller %s; its next start "
+					 "takes it", set[i].limit, cgroup_controller_name(set[i].controller));
+	for (size_t i = 0; i < ARRAY_SIZE(none_v2); i++) {
+		int fd = cgroup_fd(cg, none[i].controller);
+
+		if (fd < 0 || has_setting(set, n, none[i].file) || spec_lowered(s, "cgroup", none[i].limit))
+			continue;
+		r = cgroup_set(fd, &none[i], e);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	for (size_t i = 0; i < n; i++) {
+		int fd = cgroup_fd(cg, set[i].controller);
+
+		/* v1, more memory than memory and swap were: the sum goes first. */
+		if (i + 1 < n && streq(set[i + 1].file, "memory.memsw.limit_in_bytes") &&
+		    file_write(fd, set[i].file, set[i].value) == -EINVAL) {
+			r = cgroup_set(fd, &set[i + 1], e);
+			if (r < 0)
+				return r;
+		}
+		r = cgroup_set(fd, &set[i], e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int make_all(const struct plan *p, const char *base, const char *name, struct cgroup *cg, struct error *e)

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "engine/host.h"
+
+#include <string.h>
+#include <unistd.h>
+
+struct setup_options {
+	char *user;
+	bool check;
+};
+
+static const struct cli_option options[] = {
+	CLI_OPT(struct setup_options, user, "user", 'u', CLI_STRING, "NAME", "the user to set up, by name or uid", NULL),
+	CLI_OPT(struct setup_options, check, "check", 0, CLI_FLAG, NULL,
+		"change nothing: say what is missing, exit code 1 when something is", NULL),
+	CLI_END,
+};
+
+static void print_lines(const char *head, char *const *lines)
+{
+	strv_foreach(it, lines) {
+		_cleanup_free_ char *safe = str_escape(*it);
+
+		printf("%s%s\n", head, safe);
+	}
+}
+
+static int run(void *options_, int argc, char **argv, struct error *e)
+{
+	struct setup_options *o = options_;
+	struct host_setup result = { 0 };
+	struct host_user u;
+	char own[16];
+	int r;
+
+	(void)argc;
+	(void)argv;
+	if (!o->user && geteuid() == 0)
+		return error_set(e, EINVAL, "which user? --user NAME");
+	snprintf(own, sizeof(own), "%u", geteuid());
+	r = host_user_find(o->user ? o->user : own, &u, e);
+	if (r < 0)
+		return r;
+	r = host_setup(&u, o->check, &result, e);
+	if (r == -EPERM && e->code == -EPERM && !o->check)
+		error_hint(e, "sudo brig setup --user %s", u.name);
+	/* Also before a failure: what was done is done. */
+	print_lines(o->check ? "missing: " : "", result.done);
+	print_lines("to do: ", result.lacks);
+	if (r == 0 && !result.done && !result.lacks)
+		printf("user %s has all that it takes\n", u.name);
+	else if (r == 0 && !result.done && !o->check)
+		printf("nothing to change for user %s\n", u.name);
+	if (r == 0 && o->check && (result.done || result.lacks))
+		r = 1;
+	strv_free(result.done);
+	strv_free(result.lacks);
+	return r;
+}
+
+const struct cli_command cmd_setup = {
+	.name = "setup",
+	.group = "System",
+	.args = "--user NAME [--check]",
+	.summary = "give a user, once, what only root can",
+	.description = "Adds 65536 subordinate user and group ids when the user has less, and delegates a cgroup: through "
+		       "systemd where it runs (all controllers, and lingering so that containers outlive the session), "
+		       "else a folder of the user's own in each hierarchy, which does not survive a reboot. Says what else "
+		       "the machine lacks. Can be run again at any time.",
+	.options = options,
+	.options_size = sizeof(struct setup_options),
+	.run = run,
+};
