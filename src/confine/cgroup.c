@@ -431,11 +431,13 @@ void cgroup_release(struct launch *l)
 	l->cgroup_fd = -1;
 }
 
+/* The v2 tree first: it is there that a container is killed, and what has joined anything must have joined that. */
 int cgroup_open_procs(const struct cgroup *cg, int *fds, struct error *e)
 {
 	int n = 0;
 
-	for (enum cgroup_controller c = 0; c < CG_COUNT; c++) {
+	for (int i = 0; i < CG_COUNT; i++) {
+		enum cgroup_controller c = i == 0 ? CG_V2 : (enum cgroup_controller)(i - 1);
 		int fd;
 
 		if (cg->fd[c] < 0)

@@ -93,8 +93,8 @@ static int move_processes(int fd, uid_t uid, gid_t gid, char ***done)
 	return 0;
 }
 
-static int delegate_one(enum cgroup_controller c, const char *name, uid_t uid, gid_t gid, bool check, char ***done,
-			struct error *e)
+/* 1 when it was made, or with `check` has to be; 0 when it stands. */
+static int delegate_one(enum cgroup_controller c, const char *name, uid_t uid, gid_t gid, bool check, struct error *e)
 {
 	int top = cgroup_top(c), r;
 	_cleanup_close_ int fd = -1;
@@ -102,10 +102,8 @@ static int delegate_one(enum cgroup_controller c, const char *name, uid_t uid, g
 	fd = openat(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && given(c, fd, uid))
 		return 0;
-	if (check) {
-		strv_add(done, xasprintf("cgroup %s is missing (%s)", name, cgroup_controller_name(c)));
+	if (check)
 		return 1;
-	}
 	if (fd < 0 && mkdirat(top, name, 0755) < 0 && errno != EEXIST)
 		return error_errno(e, errno, "cannot make cgroup %s (%s)", name, cgroup_controller_name(c));
 	if (fd < 0)
@@ -115,13 +113,13 @@ static int delegate_one(enum cgroup_controller c, const char *name, uid_t uid, g
 	r = give(c, top, fd, uid, gid);
 	if (r < 0)
 		return error_errno(e, r, "cannot give cgroup %s (%s) to uid %u", name, cgroup_controller_name(c), uid);
-	strv_add(done, xasprintf("made cgroup %s for the user (%s)", name, cgroup_controller_name(c)));
 	return 1;
 }
 
 int cgroup_delegate(uid_t uid, gid_t gid, bool check, char ***done, struct error *e)
 {
 	bool v2 = cgroup_version() == 2;
+	_cleanup_buf_ struct buf list = { 0 };
 	char name[64];
 	int made = 0, r;
 
@@ -135,11 +133,14 @@ int cgroup_delegate(uid_t uid, gid_t gid, bool check, char ***done, struct error
 	for (enum cgroup_controller c = v2 ? CG_V2 : 0; c < CG_COUNT; c++) {
 		if (cgroup_top(c) < 0 || cgroup_shared(c))
 			continue;
-		r = delegate_one(c, name, uid, gid, check, done, e);
+		r = delegate_one(c, name, uid, gid, check, e);
 		if (r < 0)
 			return r;
-		made += r;
+		if (r > 0)
+			buf_printf(&list, "%s%s", made++ ? ", " : "", cgroup_controller_name(c));
 	}
+	if (made)
+		strv_add(done, xasprintf(check ? "cgroup %s (%s)" : "made cgroup %s for the user (%s)", name, list.data));
 	if (v2 && !check) {
 		_cleanup_close_ int fd = openat(cgroup_top(CG_V2), name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

@@ -513,6 +513,14 @@ int cgroup_base_open(enum cgroup_controller c, const char *base, bool make, stru
 	return steal_fd(&fd);
 }
 
+/* Only BFQ honours weights on v1, and its file is in folders below the top alone. Unknown (no folder yet) counts as yes. */
+static bool has_v1_weight(const char *base)
+{
+	_cleanup_close_ int fd = path_open_beneath(cgroup_top(CG_IO), base, O_PATH | O_DIRECTORY, 0);
+
+	return fd < 0 || faccessat(fd, "blkio.bfq.weight", F_OK, 0) == 0;
+}
+
 void cgroup_look(struct cgroup_machine *m)
 {
 	*m = (struct cgroup_machine){ .version = cgroup_version() };
@@ -537,6 +545,8 @@ void cgroup_look(struct cgroup_machine *m)
 	if (cgroup_base_path(NULL, m->base, sizeof(m->base), NULL) < 0)
 		m->base[0] = 0;
 	m->usable = cgroup_base_usable(m->base, m->present);
+	if (m->version == 1 && (m->usable & CG_BIT(CG_IO)) && !has_v1_weight(m->base))
+		m->usable &= ~CG_BIT(CG_IO);
 	if (!m->usable)
 		m->base[0] = 0;
 }

@@ -213,7 +213,7 @@ static int setup_ids(const struct host_user *u, bool check, struct host_setup *o
 	if (!uids && !gids)
 		return 0;
 	if (check) {
-		strv_add(&out->done, xasprintf("%d subordinate %s ids are missing", SUBIDS, what));
+		strv_add(&out->done, xasprintf("%d subordinate %s ids", SUBIDS, what));
 		return 0;
 	}
 	subuid = read_subids("subuid");
@@ -251,7 +251,7 @@ static int setup_linger(const struct host_user *u, bool check, struct host_setup
 	if (access(path, F_OK) == 0)
 		return 0;
 	if (check) {
-		strv_add(&out->done, xstrdup("lingering is off: containers end with the user's last session"));
+		strv_add(&out->done, xstrdup("lingering (without it, containers end with the user's last session)"));
 		return 0;
 	}
 	r = run_tool("loginctl", "enable-linger", u->name, e);
@@ -294,7 +294,7 @@ static int setup_dropin(const struct host_user *u, bool check, struct host_setup
 		return 0;
 	}
 	if (check) {
-		strv_add(&out->done, xasprintf("systemd does not delegate all controllers to user@%u.service", u->uid));
+		strv_add(&out->done, xasprintf("controllers that systemd delegates to user@%u.service", u->uid));
 		return 0;
 	}
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)

@@ -689,7 +689,8 @@ static void user_with_delegation(void **state)
 	made = cgroup_delegate(USER, USER, true, &done, &e);
 	assert_true(made > 3);
 	assert_int_equal(cgroup_delegate(USER, USER, false, &done, &e), made);
-	assert_int_equal(strv_len(done), 2 * made);
+	assert_int_equal(strv_len(done), 2);
+	assert_non_null(strstr(done[0], "memory"));
 	/* again: nothing to do */
 	assert_int_equal(cgroup_delegate(USER, USER, true, &done, &e), 0);
 	assert_int_equal(cgroup_delegate(USER, USER, false, &done, &e), 0);
