@@ -89,10 +89,13 @@ static int check_state(const struct container *c, struct error *e)
 }
 
 /* Moves bytes until it ends; root is given up first, for this may take days (law 1). */
-static int wait_here(const struct options *o, const struct spec *s, struct launched *l, struct error *e)
+static int wait_here(const struct container *c, const struct options *o, const struct spec *s, struct launched *l,
+		     struct error *e)
 {
-	struct relay_process p = { .pidfd = l->pidfd, .in = l->stdio[0], .out = l->stdio[1], .err = l->stdio[2],
-				   .tty = l->tty_fd };
+	/* The loop closes the pipes when their streams end. */
+	struct relay_process p = { .pid = l->pid, .pidfd = l->pidfd, .in = steal_fd(&l->stdio[0]),
+				   .out = steal_fd(&l->stdio[1]), .err = steal_fd(&l->stdio[2]), .tty = l->tty_fd,
+				   .notify = l->notify_fd, .dir = c->dir_fd, .id = c->config.id };
 	struct relay front;
 	int status = 0, r;
 
@@ -133,7 +136,7 @@ static int exec_in(struct container *c, const struct options *o, char **args, st
 		r = launch_exec(plan, c->state.pid, c->state.pid_start, c->state.ns, &io, &l, e);
 	if (r == 0) {
 		event_record("container", c->config.id, c->config.name, "exec_start", NULL, 0, NULL);
-		r = o->detach ? 0 : wait_here(o, &s, &l, e);
+		r = o->detach ? 0 : wait_here(c, o, &s, &l, e);
 	}
 	launch_free(&l);
 	spec_free(&s);

@@ -269,9 +269,10 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->fd[MFD_LISTEN] = fd = keep(st, attach_listen(run, e), "attach socket", e);
 	if (fd < 0)
 		return fd;
-	k->fd[MFD_STDIN] = steal_fd(&st->launched.stdio[0]); /* the monitor closes it at end of file */
-	k->fd[MFD_STDOUT] = st->launched.stdio[1];
-	k->fd[MFD_STDERR] = st->launched.stdio[2];
+	/* The monitor closes each when its stream ends. */
+	k->fd[MFD_STDIN] = steal_fd(&st->launched.stdio[0]);
+	k->fd[MFD_STDOUT] = steal_fd(&st->launched.stdio[1]);
+	k->fd[MFD_STDERR] = steal_fd(&st->launched.stdio[2]);
 	k->fd[MFD_TTY] = st->launched.tty_fd;
 	k->fd[MFD_NOTIFY] = st->launched.notify_fd;
 	k->fd[MFD_PIDFD] = st->launched.pidfd;

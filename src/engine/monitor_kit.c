@@ -120,16 +120,13 @@ int monitor_kit_read(int fd, struct monitor_kit *kit, struct error *e)
 /* 170 KB, of which only what is used costs memory. One process is parent of one container. */
 static struct monitor the;
 
-static int run(const struct monitor_kit *kit, struct relay *front, bool children, struct monitor_end *end, struct error *e)
+static int run(struct monitor_kit *kit, struct relay *front, struct monitor_end *end, struct error *e)
 {
-	struct monitor_kit copy = *kit;
 	int r;
 
 	memset(&the, 0, offsetof(struct monitor, log));
 	memset(&the.log, 0, offsetof(struct log_writer, line));
-	if (!children)
-		copy.fd[MFD_FRONT] = -1;
-	the.kit = &copy;
+	the.kit = kit;
 	the.peer = -1;
 	the.front = front;
 	the.env = environ;
@@ -144,26 +141,31 @@ static int run(const struct monitor_kit *kit, struct relay *front, bool children
 	return MONITOR_ENDED;
 }
 
-int monitor_foreground(const struct monitor_kit *kit, struct relay *front, struct monitor_end *end, struct error *e)
+int monitor_foreground(struct monitor_kit *kit, struct relay *front, struct monitor_end *end, struct error *e)
 {
-	return run(kit, front, true, end, e);
+	return run(kit, front, end, e);
 }
 
-int relay_run(struct relay *r, const struct relay_process *p, int *status, struct error *e)
+int relay_run(struct relay *r, struct relay_process *p, int *status, struct error *e)
 {
 	struct monitor_kit kit;
 	struct monitor_end end;
 	int result;
 
 	monitor_kit_init(&kit);
-	snprintf(kit.id, sizeof(kit.id), "exec");
+	snprintf(kit.id, sizeof(kit.id), "%s", p->id ? p->id : "");
 	kit.pid = p->pid;
 	kit.fd[MFD_PIDFD] = p->pidfd;
 	kit.fd[MFD_STDIN] = p->in;
 	kit.fd[MFD_STDOUT] = p->out;
 	kit.fd[MFD_STDERR] = p->err;
 	kit.fd[MFD_TTY] = p->tty;
-	result = run(&kit, r, false, &end, e);
+	kit.fd[MFD_NOTIFY] = p->notify;
+	kit.fd[MFD_DIR] = p->dir;
+	result = run(&kit, r, &end, e);
+	p->in = kit.fd[MFD_STDIN];
+	p->out = kit.fd[MFD_STDOUT];
+	p->err = kit.fd[MFD_STDERR];
 	if (result == MONITOR_ENDED)
 		*status = end.status;
 	return result;

@@ -78,6 +78,9 @@ struct relay_process {
 	int pidfd;
 	int in, out, err; /* outer ends of its pipes, -1: none */
 	int tty;	  /* outer side of its terminal; the three are -1 then */
+	int notify;	  /* its refused calls, answered and recorded in the events of container `id`, folder `dir`; -1 */
+	int dir;
+	const char *id;
 };
 
 /*
