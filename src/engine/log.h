@@ -6,10 +6,11 @@
  *	{"log":"text\n","stream":"stdout","time":"2026-11-24T07:00:00.123456789Z"}
  *
  * A line of output that is longer than LOG_LINE_MAX, or does not fit into LOG_ENTRY_MAX, or rests for LOG_REST_MS before
- * its end comes, is written in parts: all but the last have no "\n". Output that is not UTF-8 is not lost: each bad byte shows as U+FFFD in "log", and the
- * exact bytes stand beside it:
+ * its end comes, is written in parts: all but the last have no "\n". Output that is not UTF-8 is not lost: each bad byte
+ * shows as U+FFFD in "log", and the exact bytes stand beside it; what is hardly text at all has the bytes only:
  *
  *	{"log":"\ufffdx\n","b64":"/3gK","stream":"stdout","time":...}
+ *	{"log":"","b64":"AAAAAAAA","stream":"stdout","time":...}
  *
  * The writer (log_write.c) never grows: neither memory nor, beyond `size` * `files` bytes, the disk. When a write fails
  * (full disk) that output is dropped and counted; the file keeps whole lines only.

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* As many bytes of the worst kind fit into one object: \u00NN each, and the same again in base64. */
-enum { BAD_LINE_MAX = 3072 };
+/* Text with bad bytes in it: as many as fit into one object, with two bytes for each, and the same again in base64. */
+enum { MIXED_MAX = 6144, SNIFF = 64 };
 
 static const char key_log[] = "{\"log\":\"", key_b64[] = "\",\"b64\":\"", key_time[] = "\",\"time\":\"",
 		  key_out[] = "\",\"stream\":\"stdout", key_err[] = "\",\"stream\":\"stderr";
@@ -26,18 +26,24 @@ static size_t add(char *out, size_t at, const char *s, size_t n)
 /* RFC 4648, section 4. */
 static size_t base64(const unsigned char *p, size_t n, char *out)
 {
-	static const char digit[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len = 0;
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t i = 0, len = 0;
 
-	for (size_t i = 0; i < n; i += 3) {
-		size_t have = n - i < 3 ? n - i : 3;
-		unsigned v = (unsigned)p[i] << 16 | (have > 1 ? (unsigned)p[i + 1] << 8 : 0) | (have > 2 ? p[i + 2] : 0);
+	for (; n - i >= 3; i += 3, len += 4) {
+		unsigned v = (unsigned)p[i] << 16 | (unsigned)p[i + 1] << 8 | p[i + 2];
+
+		out[len] = digit[v >> 18];
+		out[len + 1] = digit[v >> 12 & 63];
+		out[len + 2] = digit[v >> 6 & 63];
+		out[len + 3] = digit[v & 63];
+	}
+	if (n - i > 0) {
+		unsigned v = (unsigned)p[i] << 16 | (n - i > 1 ? (unsigned)p[i + 1] << 8 : 0);
 
 		out[len++] = digit[v >> 18];
 		out[len++] = digit[v >> 12 & 63];
-		out[len++] = have > 1 ? digit[v >> 6 & 63] : '=';
-		out[len++] = have > 2 ? digit[v & 63] : '=';
+		out[len++] = n - i > 1 ? digit[v >> 6 & 63] : '=';
+		out[len++] = '=';
 	}
 	return len;
 }
@@ -53,32 +59,54 @@ static size_t cut(const unsigned char *p, size_t n, size_t max)
 	return max;
 }
 
+/*
+ * The text of an object, in `room` bytes. Sets *n to how many bytes it stands for and *bad when it is not all that is to
+ * be said of them. Bytes that as text would need more than twice their number are no text: then there is none.
+ */
+static size_t encode_text(const unsigned char *data, size_t *n, char *out, size_t room, bool *bad)
+{
+	size_t sniff = *n < SNIFF ? *n : SNIFF, took, len, mixed;
+
+	bare_escape(data, sniff, out, 2 * sniff, &took, bad);
+	if (took == sniff) {
+		*bad = false;
+		len = bare_escape(data, *n, out, room, &took, bad);
+		if (took == *n && !*bad)
+			return len;
+		*bad = false;
+		mixed = cut(data, *n, MIXED_MAX);
+		len = bare_escape(data, mixed, out, 2 * mixed, &took, bad);
+		if (took == mixed) {
+			*n = mixed;
+			return len;
+		}
+	}
+	*bad = true;
+	return 0;
+}
+
 size_t log_encode(enum log_stream s, const void *data, size_t n, const char *time, char *out, size_t *used)
 {
 	/* What follows the text but base64: stream, time, "}\n". */
 	const size_t tail = sizeof(key_out) + sizeof(key_time) + 40 + 4;
-	size_t at = ADD(out, 0, key_log), len, took = 0;
+	size_t at = ADD(out, 0, key_log);
 	bool bad = false;
 
 	n = cut(data, n, LOG_LINE_MAX);
-	len = bare_escape(data, n, out + at, LOG_ENTRY_MAX - at - tail, &took, &bad);
-	if (bad || took < n) {
-		n = cut(data, n, BAD_LINE_MAX);
-		bad = false;
-		len = bare_escape(data, n, out + at, LOG_ENTRY_MAX - at - tail, &took, &bad);
-	}
-	at += len;
+	at += encode_text(data, &n, out + at, LOG_ENTRY_MAX - at - tail, &bad);
 	if (bad) {
 		at = ADD(out, at, key_b64);
-		at += base64(data, took, out + at);
+		at += base64(data, n, out + at);
 	}
 	at = s == LOG_STDOUT ? ADD(out, at, key_out) : ADD(out, at, key_err);
 	at = ADD(out, at, key_time);
 	at = add(out, at, time, strlen(time));
 	at = ADD(out, at, "\"}\n");
-	*used = took;
+	*used = n;
 	return at;
 }
+_Static_assert(LOG_LINE_MAX / 3 * 4 + 256 < LOG_ENTRY_MAX && MIXED_MAX * 2 + MIXED_MAX / 3 * 4 + 256 < LOG_ENTRY_MAX,
+	       "the longest object fits");
 
 /* "log" for 0, else "log.N". */
 static void file_name(uint32_t i, char out[static 32])

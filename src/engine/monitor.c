@@ -326,6 +326,8 @@ int monitor_run(struct monitor *m)
 		log_flush(&m->log, bare_now());
 	if (m->ended)
 		client_farewell(m);
+	if (m->ended && !m->tty)
+		input_close(m);
 	finish(m);
 	return r;
 }

@@ -108,12 +108,13 @@ void monitor_kit_init(struct monitor_kit *kit);
 /*
  * Runs the loop in this process until pid 1 ended and its output was passed on. `front` (engine/relay.h) is this process's
  * own stdin, stdout, stderr or terminal, opened with relay_open(); NULL: none. MFD_FRONT may be -1: then no health checks
- * and no size watch. Descriptors stay the caller's.
+ * and no size watch. The container's pipes are closed as their streams end, at the latest when it has ended, and are -1 in
+ * the kit then; other descriptors stay the caller's.
  * MONITOR_DETACHED: the person typed the detach keys; the container runs on, its child of ours, and the caller goes on with
  * monitor_exec() (after having let go of the terminal), or calls this again with `front` NULL.
  */
 enum { MONITOR_ENDED = 0, MONITOR_DETACHED = 1 };
-int monitor_foreground(const struct monitor_kit *kit, struct relay *front, struct monitor_end *end, struct error *e);
+int monitor_foreground(struct monitor_kit *kit, struct relay *front, struct monitor_end *end, struct error *e);
 
 /*
  * Becomes brig-monitor: moves the kit's descriptors (each may be close-on-exec before) to the lowest numbers above

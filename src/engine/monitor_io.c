@@ -37,9 +37,18 @@ static void account(struct monitor *m, size_t n, uint64_t now)
 		m->pause_until = m->rate_start + NS_PER_S / 10;
 }
 
+/* Closes one of the container's pipes, so that its program hears of it. A terminal stays. */
+static void close_pipe(struct monitor *m, int which)
+{
+	if (m->kit->fd[which] >= 0)
+		close(m->kit->fd[which]);
+	m->kit->fd[which] = -1;
+}
+
 void output_close(struct monitor *m, int stream)
 {
 	m->out[stream] = -1;
+	close_pipe(m, stream ? MFD_STDERR : MFD_STDOUT);
 }
 
 static void log_chunk(struct monitor *m, int stream, size_t n)
@@ -192,12 +201,11 @@ void output_timers(struct monitor *m, uint64_t now, uint64_t *next)
 	sooner(next, m->idle_at);
 }
 
-static void input_close(struct monitor *m)
+void input_close(struct monitor *m)
 {
 	m->in_len = m->in_off = 0;
-	if (m->in >= 0 && !m->tty)
-		close(m->in); /* the container reads its end of file */
 	m->in = -1;
+	close_pipe(m, MFD_STDIN);
 }
 
 void input_write(struct monitor *m)

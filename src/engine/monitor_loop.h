@@ -119,6 +119,7 @@ void output_close(struct monitor *m, int stream);
 void output_timers(struct monitor *m, uint64_t now, uint64_t *next);
 void input_front(struct monitor *m);
 void input_write(struct monitor *m);
+void input_close(struct monitor *m);
 
 /* monitor_client.c: the attach socket */
 void client_accept(struct monitor *m);

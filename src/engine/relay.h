@@ -72,7 +72,7 @@ int relay_parse_keys(struct relay *r, const char *text, struct error *e);
 int relay_open(struct relay *r, struct error *e);
 void relay_close(struct relay *r);
 
-/* One more process of a container (`exec`), a child of this process. The descriptors stay the caller's. */
+/* One more process of a container (`exec`), a child of this process. Its pipes are closed as in monitor_foreground(). */
 struct relay_process {
 	pid_t pid;
 	int pidfd;
@@ -88,7 +88,7 @@ struct relay_process {
  * RELAY_DETACHED, or a negative errno.
  */
 enum { RELAY_ENDED = 0, RELAY_DETACHED = 1 };
-int relay_run(struct relay *r, const struct relay_process *p, int *status, struct error *e);
+int relay_run(struct relay *r, struct relay_process *p, int *status, struct error *e);
 
 /*
  * Says hello on a connected attach socket before relay_attach() does: whoever says it before the container's program runs misses
