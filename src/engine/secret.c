@@ -31,7 +31,6 @@ static int read_secret(const struct secret_mount *m, size_t *len, struct error *
 
 int secret_mounts(const struct container *c, struct spec *s, struct error *e)
 {
-	_cleanup_free_ char *options = NULL;
 	const struct container_config *k = &c->config;
 	struct spec_mount *m;
 	size_t total = 0;
