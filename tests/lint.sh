@@ -6,8 +6,6 @@
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-totals=
-[ "${1:-}" != --totals ] || totals=$2
 cd "$top" || exit 2
 jobs=$(nproc)
 log=$(mktemp)
@@ -108,6 +106,6 @@ check "nothing below cli/ prints or exits" no_exit
 differ=$(clang-format --dry-run "${units[@]}" 2>&1 | grep -oE '^[^:]+' | sort -u | wc -l)
 echo "# clang-format would change $differ of ${#units[@]} files (advice)"
 echo "1..$n"
-[ -z "$totals" ] || echo "$((n - failed)) $failed $skipped" >>"$totals"
+[ -z "${BRIG_TEST_TOTALS:-}" ] || echo "$((n - failed)) $failed $skipped" >>"$BRIG_TEST_TOTALS"
 echo "$((n - failed)) passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

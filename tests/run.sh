@@ -7,18 +7,18 @@
 #   --root, --user  only that lane of the others; as an ordinary user there is only "user"
 #   --only NAME     only tests/integration/NAME.bats (may be given again)
 #   --sanitize      the unit tests and the short selection of the others, for a sanitized build
-#   --totals FILE   appends "PASSED FAILED SKIPPED" to FILE
 #   --keep          keeps what was installed for the tests and the user brig-tests-user
 #
 # The program under test is an installed copy below /var/tmp, which every user can reach. As root, the tests run twice:
-# as root, and as brig-tests-user, whom this script makes and removes. The last line is "N passed, N failed, N skipped".
+# as root, and as brig-tests-user, whom this script makes and removes. The last line is "N passed, N failed, N skipped";
+# BRIG_TEST_TOTALS, when set, names a file to which the three numbers are appended.
 set -uo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 user=brig-tests-user
 sanitize_selection=(run exec lifecycle load)
 
-lanes='' only=() keep='' unit_only='' sanitize='' totals='' build=
+lanes='' only=() keep='' unit_only='' sanitize='' build=
 while [ $# -gt 0 ]; do
     case $1 in
     --unit) unit_only=1 ;;
@@ -26,7 +26,6 @@ while [ $# -gt 0 ]; do
     --user) lanes+=' user' ;;
     --only) only+=("$2") && shift ;;
     --sanitize) sanitize=1 ;;
-    --totals) totals=$2 && shift ;;
     --keep) keep=1 ;;
     -*) echo "run.sh: unknown option $1" >&2 && exit 2 ;;
     *) build=$1 ;;
@@ -220,7 +219,7 @@ if [ ${#failures[@]} -gt 0 ]; then
     say "failed"
     printf '%s\n' "${failures[@]}"
 fi
-[ -z "$totals" ] || echo "$passed $failed $skipped" >>"$totals"
+[ -z "${BRIG_TEST_TOTALS:-}" ] || echo "$passed $failed $skipped" >>"$BRIG_TEST_TOTALS"
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

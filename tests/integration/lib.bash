@@ -171,6 +171,8 @@ nothing_left() {
         [ ! -e "$BRIG_DATA/containers/$id" ] || left+="folder containers/$id"$'\n'
         [ ! -e "$BRIG_RUNTIME/$id" ] || left+="folder run/$id"$'\n'
         left+=$(find /sys/fs/cgroup -type d -name "*$id*" 2>/dev/null | sed 's/^/cgroup /')
+        left+=$(grep -lsF "$id" "$BRIG_DATA"/ids/* 2>/dev/null | sed 's/^/id range /')
+        left+=$(find "$BRIG_DATA/names" -lname "*$id*" 2>/dev/null | sed 's/^/name /')
     done
     left+=$(grep -F " $BRIG_DATA/containers/" /proc/self/mountinfo | sed 's/^/mount /' || true)
     if [ -n "$left" ]; then
