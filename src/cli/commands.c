@@ -12,6 +12,7 @@
 	HERE(container_inspect) \
 	HERE(container_prune) \
 	HERE(cp) \
+	HERE(create) \
 	HERE(diff) \
 	HERE(exec) \
 	HERE(generate_systemd) \
@@ -21,11 +22,17 @@
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
 	HERE(inspect) \
 	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	HERE(kill) \
 	HERE(port) \
 	HERE(posture) \
 	HERE(ps) \
 	HERE(rename) \
 	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
+	HERE(restart) \
+	HERE(rm) \
+	HERE(run) \
+	HERE(start) \
+	HERE(stop) \
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
@@ -38,6 +45,11 @@
 	HERE(top) \
 	HERE(unpause) \
 	HERE(version) \
+	HERE(volume_create) \
+	HERE(volume_inspect) \
+	HERE(volume_ls) \
+	HERE(volume_prune) \
+	HERE(volume_rm) \
 
 /* clang-format on */
 

@@ -21,6 +21,13 @@ int mount_attach(int mount_fd, int at, struct error *e);
 /* A detached copy of what `fd` shows (open_tree), with attributes; `recursive` takes what is mounted below. */
 int mount_clone(int fd, uint64_t attrs, bool recursive, struct error *e);
 
+/*
+ * Copies the folder `from` into `to`: files, links, folders, with owners, modes (without set-id bits), times and user.*
+ * attributes, the folder's own too. What is there already stays, and each file appears whole, so that it can be gone on with
+ * after a crash. Devices, sockets and pipes are left out. Descriptors may be O_PATH.
+ */
+int mount_copy(int from, int to, struct error *e);
+
 int mount_stage(struct launch *l, struct error *e); /* the tmpfs on which the new root is put together */
 int mount_root(struct launch *l, struct error *e);  /* overlay or folder; fills l->root_fd */
 int mount_dev(struct launch *l, struct error *e);   /* /dev with its few nodes, devpts, shm, mqueue; the terminal */

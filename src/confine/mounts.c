@@ -46,112 +46,66 @@ static int outside_mounts(struct launch *l, struct error *e)
 	return geteuid() == 0 ? mount_sources_outside(l, e) : 0;
 }
 
-static int copy_file(int from, int to, const char *name, mode_t mode, struct error *e)
+/* Files that the engine gives, such as secrets. */
+static int write_files(int fs, const struct spec_mount *m, struct error *e)
 {
-	_cleanup_close_ int in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), out = -1;
-	char buf[16384];
-	ssize_t n;
+	for (size_t i = 0; i < m->n_files; i++) {
+		const struct spec_file *f = &m->files[i];
+		_cleanup_close_ int out = openat(fs, f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		char buf[16384];
+		off_t at = 0;
+		ssize_t n;
+		int r = 0;
 
-	if (in < 0)
-		return error_errno(e, errno, "%s", name);
-	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (out < 0)
-		return error_errno(e, errno, "%s", name);
-	while ((n = read(in, buf, sizeof(buf))) > 0) {
-		int r = fd_write_all(out, buf, (size_t)n);
-
-		if (r < 0)
-			return error_errno(e, r, "%s", name);
+		if (out < 0)
+			return error_errno(e, errno, "%s", f->name);
+		/* A restart reads it again: the offset is shared with the engine. */
+		while (r == 0 && (n = pread(f->fd, buf, sizeof(buf), at)) > 0) {
+			r = fd_write_all(out, buf, (size_t)n);
+			at += n;
+		}
+		explicit_bzero(buf, sizeof(buf));
+		if (r < 0 || n < 0)
+			return error_errno(e, r < 0 ? r : errno, "%s", f->name);
+		if (fchown(out, f->uid, f->gid) < 0 || fchmod(out, f->mode) < 0)
+			return error_errno(e, errno, "%s", f->name);
 	}
-	return n < 0 || fchmod(out, mode) < 0 ? error_errno(e, errno, "%s", name) : 0;
+	return 0;
 }
 
-/* What the image has at a tmpfs's place, into it: /run/mysqld and its like. Depth is bounded: this is for small trees. */
-static int copy_up(int from, int to, int depth, struct error *e)
+/* What the image has there; a mode that was asked for stays. */
+static int fill_tmpfs(int fs, int image, const struct spec_mount *m, struct error *e)
 {
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	_cleanup_close_ int to = openat(fs, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
 
-	if (fd < 0)
-		return error_errno(e, errno, "copy up");
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return error_set(e, ENOMEM, "copy up");
-	}
-	while (r == 0 && (de = readdir(d))) {
-		_cleanup_close_ int sub_from = -1, sub_to = -1;
-		char link[4096];
-		struct stat st;
-		ssize_t n;
-
-		if (streq(de->d_name, ".") || streq(de->d_name, "..") ||
-		    fstatat(from, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISLNK(st.st_mode)) {
-			n = readlinkat(from, de->d_name, link, sizeof(link) - 1);
-			if (n > 0) {
-				link[n] = 0;
-				r = symlinkat(link, to, de->d_name) < 0 ? error_errno(e, errno, "%s", de->d_name) : 0;
-			}
-		} else if (S_ISREG(st.st_mode)) {
-			r = copy_file(from, to, de->d_name, st.st_mode & 0777, e);
-		} else if (S_ISDIR(st.st_mode) && depth < 16) {
-			if (mkdirat(to, de->d_name, 0700) < 0)
-				return error_errno(e, errno, "%s", de->d_name);
-			sub_from = openat(from, de->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-			sub_to = openat(to, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-			if (sub_from < 0 || sub_to < 0)
-				return error_errno(e, errno, "%s", de->d_name);
-			r = copy_up(sub_from, sub_to, depth + 1, e);
-			if (r == 0 && fchmod(sub_to, st.st_mode & 07777) < 0)
-				r = error_errno(e, errno, "%s", de->d_name);
-		} else {
-			continue;
-		}
-		if (r == 0 && fchownat(to, de->d_name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
-			r = error_errno(e, errno, "%s", de->d_name);
-	}
+	if (to < 0 || fstat(to, &st) < 0)
+		return error_errno(e, errno, "tmpfs");
+	r = mount_copy(image, to, e);
+	if (r == 0 && m->data && strstr(m->data, "mode=") && fchmod(to, st.st_mode & 07777) < 0)
+		r = error_errno(e, errno, "tmpfs");
 	return r;
 }
 
 static int mount_tmpfs(struct launch *l, const struct spec_mount *m, struct error *e)
 {
 	_cleanup_close_ int at = path_mkdirs_in(l->root_fd, m->target, 0755), fs = -1;
-	struct stat st;
-	int r;
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r = 0;
 
 	if (at < 0)
 		return error_errno(e, at, "cannot make the mount point");
-	fs = mount_new("tmpfs", m->data, (unsigned)m->attrs | MOUNT_BASE, e);
+	fs = mount_new("tmpfs", m->data, (unsigned)(m->attrs & ~(uint64_t)MOUNT_ATTR_RDONLY) | MOUNT_BASE, e);
 	if (fs < 0)
 		return fs;
-	if (m->copy_up) {
-		/* The folder's own owner and mode too, unless options say otherwise. */
-		if (fstat(at, &st) == 0 && (!m->data || !strstr(m->data, "mode=")))
-			(void)!fchmod(fs, st.st_mode & 07777);
-		if (fstat(at, &st) == 0)
-			(void)!fchown(fs, st.st_uid, st.st_gid);
-		r = copy_up(at, fs, 0, e);
-		if (r < 0)
-			return r;
-	}
-	return mount_attach(fs, at, e);
-}
-
-/* A new volume starts as what the image has at its place, owner and mode of the folder itself included. */
-static int fill_volume(struct launch *l, int source, int image, struct error *e)
-{
-	_cleanup_close_ int to = openat(source, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	(void)l;
-	if (to < 0 || fstat(image, &st) < 0)
-		return error_errno(e, errno, "new volume");
-	if (fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)
-		return error_errno(e, errno, "new volume");
-	return copy_up(image, to, 0, e);
+	if (m->copy_up)
+		r = fill_tmpfs(fs, at, m, e);
+	if (r == 0)
+		r = write_files(fs, m, e);
+	if (r == 0 && (m->attrs & MOUNT_ATTR_RDONLY) && sys_mount_setattr(fs, "", AT_EMPTY_PATH, &read_only) < 0)
+		r = error_errno(e, errno, "mount_setattr");
+	return r < 0 ? r : mount_attach(fs, at, e);
 }
 
 static int mount_bind(struct launch *l, const struct spec_mount *m, int source, struct error *e)
@@ -168,7 +122,7 @@ static int mount_bind(struct launch *l, const struct spec_mount *m, int source, 
 	if (at < 0)
 		return error_errno(e, at, "cannot make the mount point");
 	if (m->copy_up && S_ISDIR(st.st_mode)) {
-		r = fill_volume(l, source, at, e);
+		r = mount_copy(at, source, e); /* a new volume starts as what the image has at its place */
 		if (r < 0)
 			return r;
 	}

@@ -21,12 +21,12 @@ enum { CPUS_MAX = 8192 };
 
 #define MEMORY_MIN (6ull << 20) /* docker's: below it not even a shell starts */
 
-/* brig.conf cannot give more open files than the caller may have; only root can raise the hard limit. */
+/* brig.conf cannot give more open files than the caller may have, unless the caller may raise the limit. */
 static uint64_t open_files(uint64_t wanted)
 {
 	struct rlimit own;
 
-	if (geteuid() == 0 || getrlimit(RLIMIT_NOFILE, &own) < 0 || wanted <= own.rlim_max)
+	if (rlimits_can_raise() || getrlimit(RLIMIT_NOFILE, &own) < 0 || wanted <= own.rlim_max)
 		return wanted;
 	return own.rlim_max;
 }

@@ -211,25 +211,46 @@ static bool list_has(const uint32_t *v, size_t n, uint32_t x)
 	return false;
 }
 
-/* Ids that the configuration names and the tree does not, without doubles. */
-static size_t extra_gids(const struct container_config *c, const struct tree_ids *tree, uint32_t *out)
+static void add_extra(uint32_t *out, size_t *n, const uint32_t *tree, size_t n_tree, uint32_t id)
 {
-	size_t n = 0;
+	if (!list_has(tree, n_tree, id) && !list_has(out, *n, id))
+		out[(*n)++] = id;
+}
 
-	if (!list_has(tree->gids, tree->n_gids, c->gid))
-		out[n++] = c->gid;
+/* Ids that the configuration names and the tree does not, without doubles. Free with free(). */
+static uint32_t *extra_uids(const struct container_config *c, const struct tree_ids *tree, size_t *n)
+{
+	uint32_t *out = xcalloc(c->n_more_uids + 1, sizeof(uint32_t));
+
+	*n = 0;
+	add_extra(out, n, tree->uids, tree->n_uids, c->uid);
+	for (size_t i = 0; i < c->n_more_uids; i++)
+		add_extra(out, n, tree->uids, tree->n_uids, c->more_uids[i]);
+	return out;
+}
+
+static uint32_t *extra_gids(const struct container_config *c, const struct tree_ids *tree, size_t *n)
+{
+	uint32_t *out = xcalloc(c->n_groups + c->n_more_gids + 1, sizeof(uint32_t));
+
+	*n = 0;
+	add_extra(out, n, tree->gids, tree->n_gids, c->gid);
 	for (size_t i = 0; i < c->n_groups; i++)
-		if (!list_has(tree->gids, tree->n_gids, c->groups[i]) && !list_has(out, n, c->groups[i]))
-			out[n++] = c->groups[i];
-	return n;
+		add_extra(out, n, tree->gids, tree->n_gids, c->groups[i]);
+	for (size_t i = 0; i < c->n_more_gids; i++)
+		add_extra(out, n, tree->gids, tree->n_gids, c->more_gids[i]);
+	return out;
 }
 
 static uint32_t ids_needed(const struct container_config *c, const struct tree_ids *tree)
 {
-	_cleanup_free_ uint32_t *extra = xcalloc(c->n_groups + 1, sizeof(uint32_t));
-	size_t u = tree->n_uids + !list_has(tree->uids, tree->n_uids, c->uid);
-	size_t g = tree->n_gids + extra_gids(c, tree, extra);
-	size_t n = u > g ? u : g;
+	size_t n_uids, n_gids;
+
+	free(extra_uids(c, tree, &n_uids));
+	free(extra_gids(c, tree, &n_gids));
+	n_uids += tree->n_uids;
+	n_gids += tree->n_gids;
+	size_t n = n_uids > n_gids ? n_uids : n_gids;
 
 	return (uint32_t)((n + IDS_UNIT - 1) / IDS_UNIT * IDS_UNIT);
 }
@@ -333,8 +354,8 @@ static struct spec_idmap *map_list(const uint32_t *ids, size_t n, const uint32_t
 int ids_maps(const struct container *c, const struct tree_ids *tree, struct spec *s, struct error *e)
 {
 	const struct container_config *k = &c->config;
-	_cleanup_free_ uint32_t *extra = xcalloc(k->n_groups + 1, sizeof(uint32_t));
-	size_t n_gids = extra_gids(k, tree, extra);
+	size_t n_uids, n_gids;
+	_cleanup_free_ uint32_t *more_uids = extra_uids(k, tree, &n_uids), *more_gids = extra_gids(k, tree, &n_gids);
 
 	if (k->id_count == 0)
 		return error_set(e, EINVAL, "the container has no id range");
@@ -352,11 +373,10 @@ int ids_maps(const struct container *c, const struct tree_ids *tree, struct spec
 					 k->id_count - 1);
 		return 0;
 	}
-	bool extra_uid = !list_has(tree->uids, tree->n_uids, k->uid);
-	if (tree->n_uids + extra_uid > k->id_count || tree->n_gids + n_gids > k->id_count)
+	if (tree->n_uids + n_uids > k->id_count || tree->n_gids + n_gids > k->id_count)
 		return error_set(e, ERANGE, "the container needs more ids than the %u that were leased to it", k->id_count);
-	s->uidmap = map_list(tree->uids, tree->n_uids, &k->uid, extra_uid, k->id_first_uid, &s->n_uidmap);
-	s->gidmap = map_list(tree->gids, tree->n_gids, extra, n_gids, k->id_first_gid, &s->n_gidmap);
+	s->uidmap = map_list(tree->uids, tree->n_uids, more_uids, n_uids, k->id_first_uid, &s->n_uidmap);
+	s->gidmap = map_list(tree->gids, tree->n_gids, more_gids, n_gids, k->id_first_gid, &s->n_gidmap);
 	s->owner = geteuid();
 	return 0;
 }

@@ -7,12 +7,12 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "base/signal.h"
 #include "confine/cgroup.h"
 #include "engine/attach.h"
 #include "engine/events.h"
 #include "engine/ids.h"
 #include "engine/net.h"
-#include "engine/signals.h"
 #include "engine/volume.h"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@
 
 int life_stop_signal(const struct container_config *c)
 {
-	int s = c->stop_signal && *c->stop_signal ? signal_parse(c->stop_signal, NULL) : SIGTERM;
+	int s = c->stop_signal && *c->stop_signal ? signal_number(c->stop_signal) : SIGTERM;
 
 	return s > 0 ? s : SIGTERM;
 }
