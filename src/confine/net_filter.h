@@ -54,6 +54,13 @@ struct net_filter {
 		uint16_t from, to;
 	} *redirect;
 	size_t n_redirect;
+	/*
+	 * pasta before October 2024 hands connections from the host's loopback over as connections from the container's
+	 * loopback, which many servers trust (PostgreSQL's images let them in without a password). With `own4` or `own6`
+	 * they come from that address of the container instead. pasta's sockets are told by their user.
+	 */
+	const char *own4, *own6;
+	uint32_t pasta_uid; /* as the user namespace numbers it, or the overflow id */
 };
 
 void net_filter_free(struct net_filter *f);

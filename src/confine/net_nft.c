@@ -13,6 +13,10 @@
  * and, where UDP ports are redirected, chains in (prerouting) and self (output, for pasta's own sockets inside) of type nat:
  *
  *	udp dport PORT redirect to :PORT
+ *
+ * and, where pasta hides who connects, chain who (postrouting) of type nat:
+ *
+ *	oif lo meta skuid PASTA snat ip to ADDRESS
  */
 #include "confine/net_nft.h"
 
@@ -435,6 +439,40 @@ static void put_redirects(struct nl *n, const struct net_filter *f)
 	}
 }
 
+static void rule_source(struct nl *n, int family, const char *address, uint32_t uid)
+{
+	const uint32_t lo = 1;
+	size_t r = rule_in(n, "who");
+	uint8_t addr[16];
+	struct marks m;
+
+	inet_pton(family, address, addr);
+	match_u8(n, NFT_META_NFPROTO, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	put_meta(n, NFT_META_OIF);
+	put_cmp(n, NFT_CMP_EQ, &lo, sizeof(lo));
+	put_meta(n, NFT_META_SKUID);
+	put_cmp(n, NFT_CMP_EQ, &uid, sizeof(uid));
+	m = expr(n, "immediate");
+	nl_attr_be32(n, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(n, NFTA_IMMEDIATE_DATA, addr, net_nft_width(family));
+	expr_end(n, m);
+	m = expr(n, "nat");
+	nl_attr_be32(n, NFTA_NAT_TYPE, NFT_NAT_SNAT);
+	nl_attr_be32(n, NFTA_NAT_FAMILY, family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+	nl_attr_be32(n, NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
+	expr_end(n, m);
+	nl_nest_end(n, r);
+}
+
+static void put_sources(struct nl *n, const struct net_filter *f)
+{
+	put_chain(n, "who", "nat", NF_INET_POST_ROUTING, 100);
+	if (f->own4)
+		rule_source(n, AF_INET, f->own4, f->pasta_uid);
+	if (f->own6)
+		rule_source(n, AF_INET6, f->own6, f->pasta_uid);
+}
+
 static void put_all(struct nl *n, const struct net_filter *f, bool reject)
 {
 	nl_init(n);
@@ -458,6 +496,8 @@ static void put_all(struct nl *n, const struct net_filter *f, bool reject)
 	rules_deny(n, AF_INET6, reject);
 	if (f->n_redirect > 0)
 		put_redirects(n, f);
+	if (f->own4 || f->own6)
+		put_sources(n, f);
 	batch(n, NFNL_MSG_BATCH_END);
 }
 

@@ -210,6 +210,10 @@ static int plan_private(const struct net_request *r, struct net *n, struct net_h
 		if (ret < 0)
 			return ret;
 	}
+	if (n->n_ports > 0 && !can.tells_who) {
+		n->filter.own4 = NET_ADDRESS4;
+		n->filter.own6 = n->ipv6 ? NET_ADDRESS6 : NULL;
+	}
 	return check_redirects(n, e);
 }
 

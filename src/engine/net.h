@@ -139,5 +139,6 @@ int net_link_setup(void *arg, void *out, struct error *e);
 struct net_pasta {
 	bool several;	/* listen on several addresses with the same port */
 	bool udp_lower; /* lead a UDP port to a lower one */
+	bool tells_who; /* keep the host's loopback apart from the container's */
 };
 void net_pasta_look(struct net_pasta *p);

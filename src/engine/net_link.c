@@ -3,14 +3,17 @@
 #include "engine/net.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/netlink.h"
 #include "base/str.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,9 +72,24 @@ static void put_family(struct nl *n, unsigned index, int family, const char *add
 	nl_attr_u32(n, RTA_OIF, index);
 }
 
+/* The number that `host` has in our user namespace: the owner is mapped nowhere, but in tests it may be. */
+static uint32_t inside_id(uint32_t host)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/uid_map", "re");
+	unsigned inside, outside, count, overflow = 65534;
+	char text[32];
+
+	while (f && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3)
+		if (host >= outside && host - outside < count)
+			return inside + (host - outside);
+	if (file_read_line(AT_FDCWD, "/proc/sys/kernel/overflowuid", text, sizeof(text)) == 0)
+		sscanf(text, "%u", &overflow);
+	return overflow;
+}
+
 static bool filters(const struct net_filter *f)
 {
-	return f->n_deny > 0 || f->n_redirect > 0;
+	return f->n_deny > 0 || f->n_redirect > 0 || f->own4;
 }
 
 int net_link_setup(void *arg, void *out, struct error *e)
@@ -88,6 +106,7 @@ int net_link_setup(void *arg, void *out, struct error *e)
 		return error_errno(e, fd, "rtnetlink");
 	if (index == 0)
 		return error_set(e, ENODEV, "pasta made no interface " NET_IFNAME);
+	net->filter.pasta_uid = inside_id(net->uid);
 	/* Before the interface comes up, so that there is no moment without it. */
 	r = filters(&net->filter) ? net_filter_lay(&net->filter, e) : 0;
 	if (r == -EOPNOTSUPP)

@@ -72,11 +72,13 @@ int net_tun_share(struct error *e)
 
 /*
  * Version numbers do not tell ("unknown version" on Debian 12), so texts in the program do: a warning that took an
- * error's place in August 2023, and an option of August 2024, half a year after the ports of UDP were put right.
+ * error's place in August 2023; an option of August 2024, half a year after the ports of UDP were put right; the option of
+ * October 2024 that brings the old way of loopback connections back.
  */
 void net_pasta_look(struct net_pasta *p)
 {
-	static const char warning[] = "already mapped port number", option[] = "map-host-loopback";
+	static const char warning[] = "already mapped port number", option[] = "map-host-loopback",
+			  loopback[] = "host-lo-to-ns-lo";
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX];
 	struct stat st;
@@ -92,6 +94,7 @@ void net_pasta_look(struct net_pasta *p)
 	if (map == MAP_FAILED)
 		return;
 	p->udp_lower = memmem(map, (size_t)st.st_size, option, sizeof(option) - 1);
+	p->tells_who = memmem(map, (size_t)st.st_size, loopback, sizeof(loopback) - 1);
 	p->several = p->udp_lower || memmem(map, (size_t)st.st_size, warning, sizeof(warning) - 1);
 	munmap(map, (size_t)st.st_size);
 }

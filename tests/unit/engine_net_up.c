@@ -321,6 +321,9 @@ static void published(void **state)
 
 		if (r1 != 0 || !str_after(text, "guest"))
 			fail_msg("%s:%u/%s: %s", p->host_addr, p->host_port, p->udp ? "udp" : "tcp", strerror(r1));
+		/* Whoever comes from the host is not taken for the container itself. */
+		if (strstr(text, "127.0.0.1") || strstr(text, "saw ::1"))
+			fail_msg("%s:%u/%s: %s", p->host_addr, p->host_port, p->udp ? "udp" : "tcp", text);
 		if (strchr(p->host_addr, ':'))
 			continue;
 		/* From the LAN only where an address says so, and then the answer finds its way. */
@@ -329,6 +332,12 @@ static void published(void **state)
 			fail_msg("from the LAN: port %u/%s: %s \"%s\"", p->host_port, p->udp ? "udp" : "tcp", strerror(r2), text);
 		if (!everywhere)
 			assert_int_not_equal(r2, 0);
+	}
+	/* The container is. (Run by a user, guest and pasta have one id here, as no container and its owner have.) */
+	if (owner != 0) {
+		expect_reach(&g, "127.0.0.1", 80, false, "guest saw ::ffff:127.0.0.1");
+		expect_reach(&g, "127.0.0.1", 8080, true, "guest saw ::ffff:127.0.0.1");
+		expect_reach(&g, "::1", 80, false, "guest saw ::1");
 	}
 	/* A published port is no way out: nothing begins from it. */
 	for (int udp = 0; udp < 2; udp++) {
@@ -381,6 +390,7 @@ static void six(void **state)
 	assert_true(serve(g.userns, g.netns, "guest", port, 1) > 0);
 	assert_int_equal(from_host("::1", n.ports[0].host_port, false, text), 0);
 	assert_non_null(str_after(text, "guest"));
+	assert_null(strstr(text, "saw ::1"));
 	assert_int_not_equal(from_host("127.0.0.1", n.ports[0].host_port, false, text), 0);
 	down(&g, &n);
 }
