@@ -3,7 +3,9 @@
  * Runs a command behind the seccomp wall alone (and the Landlock wall with -L), without a container: for the census and
  * for trying programs out. Reported calls are answered as the monitor does and printed on stderr.
  *
- *	behind [-L] [-l WALL=DETAIL]... [-p PORT]... [-w PLACE]... [-q] COMMAND [ARGUMENT]...
+ *	behind [-L] [-R] [-l WALL=DETAIL]... [-p PORT]... [-w PLACE]... [-q] COMMAND [ARGUMENT]...
+ *
+ * -R: the root counts as read-only, so that only the places of -w are writable.
  */
 #include "base/clock.h"
 #include "base/fd.h"
@@ -34,7 +36,7 @@ static void options_read(struct options *o, int argc, char **argv)
 	int c;
 
 	spec_init(s);
-	while ((c = getopt(argc, argv, "+Ll:p:qw:")) != -1) {
+	while ((c = getopt(argc, argv, "+LRl:p:qw:")) != -1) {
 		char *sep;
 
 		switch (c) {
@@ -58,6 +60,8 @@ static void options_read(struct options *o, int argc, char **argv)
 			break;
 		case 'w':
 			spec_add_mount(s, "bind", optarg, optarg, NULL, 0)->writable = true;
+			break;
+		case 'R':
 			s->root.read_only = true;
 			break;
 		default:
@@ -83,6 +87,7 @@ static void child(struct options *o, int sync, char **argv)
 	struct error e = { 0 };
 
 	p.spec = &o->spec;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(125);
 	if (o->landlock && (wall_landlock.plan(&o->spec, &p, &e) < 0 || wall_landlock.raise(&l, &e) < 0))
