@@ -8,12 +8,14 @@
 /* clang-format off */
 #define COMMANDS \
 	HERE(after) \
+	HERE(attach) \
 	HERE(complete) \
 	HERE(container_inspect) \
 	HERE(container_prune) \
 	HERE(cp) \
 	HERE(create) \
 	HERE(diff) \
+	HERE(events) \
 	HERE(exec) \
 	HERE(generate_systemd) \
 	HERE(history) \
@@ -23,6 +25,7 @@
 	HERE(inspect) \
 	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
 	HERE(kill) \
+	HERE(logs) \
 	HERE(port) \
 	HERE(posture) \
 	HERE(ps) \
@@ -50,6 +53,7 @@
 	HERE(volume_ls) \
 	HERE(volume_prune) \
 	HERE(volume_rm) \
+	HERE(wait) \
 
 /* clang-format on */
 

@@ -4,7 +4,7 @@
  * container's owner and of root only (SO_PEERCRED). A message is one type byte and its payload, at most ATTACH_MAX bytes.
  *
  *	client to monitor
- *	ATTACH_HELLO	struct attach_hello; the first message of a client that wants output or gives input
+ *	ATTACH_HELLO	struct attach_hello; the first message of a client that wants output, gives input or waits for the end
  *	ATTACH_STDIN	bytes for the container
  *	ATTACH_EOF	the client's stdin ended
  *	ATTACH_SIZE	struct attach_size: new size of the terminal
@@ -30,7 +30,7 @@
 
 enum {
 	ATTACH_MAX = 32768 + 1,
-	ATTACH_CLIENTS = 16,	   /* at one time; more are refused */
+	ATTACH_CLIENTS = 64,	   /* at one time; more are refused */
 	ATTACH_PATIENCE_MS = 5000,
 };
 
@@ -50,7 +50,7 @@ enum attach_type {
 enum { ATTACH_WANT_STDIN = 1, ATTACH_WANT_STDOUT = 2, ATTACH_WANT_STDERR = 4 };
 
 struct attach_hello {
-	uint32_t want; /* ATTACH_WANT_* */
+	uint32_t want; /* ATTACH_WANT_*; none: only the ATTACH_EXIT */
 };
 
 struct attach_size {

@@ -50,11 +50,15 @@ size_t event_format(const char *type, const char *id, const char *action, const 
 /* Appends a container's own events to DATA/events, before its folder `dir` is removed. */
 int events_fold(int dir, struct error *e);
 
-/* Reading: `line` gets each event in order of time. */
+/*
+ * Reading, in order of time. Events of containers that still exist get "name" and "image" where they have none. Returns what
+ * `event` returned when that was negative.
+ */
 struct json_t;
 struct events_query {
-	uint64_t since_ns, until_ns; /* 0: from the beginning; 0: go on for ever */
-	int (*event)(struct json_t *event, uint64_t time_ns, void *arg); /* borrowed; negative ends the reading */
+	uint64_t since_ns; /* older ones are left out; 0: none is */
+	uint64_t until_ns; /* later ones are left out, and reading ends then; 0: it never does */
+	int (*event)(struct json_t *event, uint64_t time_ns, void *arg); /* borrowed */
 	void *arg;
 };
 int events_read(const struct events_query *q, struct error *e);

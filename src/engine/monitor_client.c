@@ -77,7 +77,7 @@ static void status(struct monitor *m, struct client *c)
 				   .refused = m->refused };
 
 	for (int i = 0; i < ATTACH_CLIENTS; i++)
-		s.clients += m->client[i].fd >= 0 && m->client[i].want;
+		s.clients += m->client[i].fd >= 0 && m->client[i].greeted;
 	answer(c, ATTACH_STATUS, &s, sizeof(s));
 }
 
@@ -100,12 +100,13 @@ static bool take(struct monitor *m, struct client *c, const char *msg, size_t n)
 
 	switch (msg[0]) {
 	case ATTACH_HELLO:
-		if (n != 1 + sizeof(struct attach_hello) || c->want)
+		if (n != 1 + sizeof(struct attach_hello) || c->greeted)
 			return false;
 		memcpy(&want, msg + 1, sizeof(want));
 		c->want = want & (ATTACH_WANT_STDIN | ATTACH_WANT_STDOUT | ATTACH_WANT_STDERR);
-		if (c->want != want || !want)
+		if (c->want != want)
 			return false;
+		c->greeted = true;
 		answer(c, ATTACH_READY, "", 0);
 		return true;
 	case ATTACH_SIZE:
@@ -181,7 +182,7 @@ void client_farewell(struct monitor *m)
 		struct client *c = &m->client[i];
 		struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 
-		if (c->fd < 0 || !c->want)
+		if (c->fd < 0 || !c->greeted)
 			continue;
 		while (put(c, msg, sizeof(msg)) < 0 && errno == EAGAIN) {
 			uint64_t now = bare_ticks();

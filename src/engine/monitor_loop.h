@@ -27,7 +27,8 @@ enum {
 
 struct client {
 	int fd; /* -1: free */
-	uint8_t want;	 /* ATTACH_WANT_* once its hello was taken, else 0 */
+	bool greeted;	 /* its hello was taken */
+	uint8_t want;	 /* ATTACH_WANT_* of the hello */
 	bool due;	 /* the chunk is still to be sent to it */
 	bool stalled;	 /* has input for the container, which takes none now */
 };
