@@ -20,6 +20,7 @@
 static const char *no_world;
 static char run_dir[] = "/tmp/brig-net-run-XXXXXX";
 static int run_fd = -1;
+static char id[16]; /* no other run of this test has it */
 static uint32_t owner; /* of the guests: an id without rights when root, else our own */
 
 static const struct {
@@ -45,7 +46,7 @@ static void up(struct guest *g, struct net *n, struct net_request *r)
 
 	assert_true(guest_begin(g, owner));
 	r->kind = SPEC_NET_PRIVATE;
-	r->id = "0123456789abcdef";
+	r->id = id;
 	r->uid = r->gid = owner;
 	if (net_plan(r, n, &e) < 0 || net_up(n, run_fd, g->userns, g->netns, &e) < 0)
 		fail_msg("%s", e.text);
@@ -497,7 +498,7 @@ static void crash(void **state)
 	assert_int_equal(net_stop(run_fd, n.id, 0, 0, &e), 0);
 	guest_end(&g);
 	waitpid(n.starter, NULL, 0);
-	assert_false(sh("pgrep -f '^brig-pasta-0123456789ab' >/dev/null"));
+	assert_false(sh("pgrep -f '^brig-pasta-%s' >/dev/null", id));
 	net_free(&n);
 }
 
@@ -582,7 +583,7 @@ static void alone(void **state)
 /* Told, not judged: a busy machine is slow. */
 static void speed(void **state)
 {
-	struct net_request r = { .kind = SPEC_NET_PRIVATE, .id = "0123456789abcdef", .uid = owner, .gid = owner };
+	struct net_request r = { .kind = SPEC_NET_PRIVATE, .id = id, .uid = owner, .gid = owner };
 	uint64_t best[4] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX }, t[5];
 	struct error e = { 0 };
 	struct guest g;
@@ -614,6 +615,7 @@ static int begin(void **state)
 {
 	(void)state;
 	owner = geteuid() == 0 ? 1879048190u : 0;
+	snprintf(id, sizeof(id), "%08x%03x", getpid(), (unsigned)(clock_now_ns() / 1000 % 4096));
 	no_world = world_begin();
 	if (!mkdtemp(run_dir))
 		return -1;
