@@ -18,6 +18,35 @@ bool home_is_root(void)
 	return geteuid() == 0;
 }
 
+static struct {
+	const char *name;
+	int fd;
+} presets[8];
+
+void home_preset(const char *name, int fd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
+		if (!presets[i].name) {
+			presets[i].name = xstrdup(name);
+			presets[i].fd = fd;
+			return;
+		}
+	}
+}
+
+static int preset(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(presets) && presets[i].name; i++)
+		if (streq(presets[i].name, name))
+			return presets[i].fd;
+	return -1;
+}
+
+bool home_is_preset(const char *name)
+{
+	return preset(name) >= 0;
+}
+
 /*
  * Environment variables steer only the person's own brig. A set-uid caller never gets here: brig is not set-uid.
  */
@@ -96,40 +125,11 @@ const char *home_config_path(struct error *e)
 		return path;
 	if (own)
 		n = snprintf(path, sizeof(path), "%s", own);
-	else if (home_is_root())
+	else if (home_is_root() || home_is_preset("containers"))
 		n = snprintf(path, sizeof(path), "/etc/brig");
 	else
 		n = user_home(path, sizeof(path), "XDG_CONFIG_HOME", ".config", e);
 	return n < 0 ? NULL : path;
-}
-
-static struct {
-	const char *name;
-	int fd;
-} presets[8];
-
-void home_preset(const char *name, int fd)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(presets); i++) {
-		if (!presets[i].name) {
-			presets[i].name = xstrdup(name);
-			presets[i].fd = fd;
-			return;
-		}
-	}
-}
-
-static int preset(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(presets) && presets[i].name; i++)
-		if (streq(presets[i].name, name))
-			return presets[i].fd;
-	return -1;
-}
-
-bool home_is_preset(const char *name)
-{
-	return preset(name) >= 0;
 }
 
 /* See home.h: a folder in which each monitor keeps its own. */

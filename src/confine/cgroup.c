@@ -142,6 +142,12 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		wall_not_up(p, WALL_CGROUP, INTENT_LOWERED, "lowered by name", "no cgroup of its own");
 		return 0;
 	}
+	if (s->cgroup_stands) {
+		cg->version = cgroup_version();
+		snprintf(cg->path, sizeof(cg->path), "%s", s->cgroup_stands);
+		wall_up(p, WALL_CGROUP, "the cgroup of the start before, with its limits (%s)", cg->path);
+		return 0;
+	}
 	r = cgroup_base_path(s, base, sizeof(base), e);
 	if (r == 0)
 		r = container_path(s, base, cg->path, sizeof(cg->path), e);

@@ -28,7 +28,11 @@ int mount_clone(int fd, uint64_t attrs, bool recursive, struct error *e);
  */
 int mount_copy(int from, int to, struct error *e);
 
-int mount_stage(struct launch *l, struct error *e); /* the tmpfs on which the new root is put together */
+/* The tmpfs on which the new root is put together; with l->staged the one that an earlier start left. */
+int mount_stage(struct launch *l, struct error *e);
+/* Attaches all sources to the stage, by number; and, in a copy of the mount namespace, opens stage and sources again. */
+int mount_keep_sources(struct launch *l, struct error *e);
+int mount_stage_again(struct launch *l, struct error *e);
 int mount_root(struct launch *l, struct error *e);  /* overlay or folder; fills l->root_fd */
 int mount_dev(struct launch *l, struct error *e);   /* /dev with its few nodes, devpts, shm, mqueue; the terminal */
 /* A terminal in the devpts `pts`: fills l->ptmx_fd and l->tty_fd, which belongs to the container's user. */

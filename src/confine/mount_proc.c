@@ -50,7 +50,7 @@ static int masks_open(struct launch *l, struct masks *k, struct error *e)
 		return error_errno(e, errno, "/dev/null");
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
 		return error_set(e, ENODEV, "/dev/null of the host is not the device 1:3");
-	if (mkdirat(l->stage_fd, "empty", 0555) < 0)
+	if (mkdirat(l->stage_fd, "empty", 0555) < 0 && errno != EEXIST)
 		return error_errno(e, errno, "mask folder");
 	at = openat(l->stage_fd, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -227,10 +228,66 @@ static int cover_place(void)
 	return -ENOENT;
 }
 
+/* Names on the stage: "s0" is lower, "s1" data, "s2" the writable layer, from "s3" on the binds. */
+int mount_keep_sources(struct launch *l, struct error *e)
+{
+	for (size_t i = 0; i < l->n_sources; i++) {
+		_cleanup_close_ int at = -1;
+		char name[24];
+		struct stat st;
+		int r;
+
+		if (l->sources[i] < 0)
+			continue;
+		snprintf(name, sizeof(name), "s%zu", i);
+		if (fstat(l->sources[i], &st) < 0)
+			return error_errno(e, errno, "source %zu", i);
+		if (S_ISDIR(st.st_mode) ? mkdirat(l->stage_fd, name, 0755) < 0 :
+					  mknodat(l->stage_fd, name, S_IFREG | 0444, 0) < 0)
+			return error_errno(e, errno, "stage");
+		at = openat(l->stage_fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (at < 0)
+			return error_errno(e, errno, "stage");
+		r = mount_attach(l->sources[i], at, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int mount_stage_again(struct launch *l, struct error *e)
+{
+	size_t n = 3 + count_binds(l->plan->spec);
+
+	cleanup_close(&l->stage_fd);
+	l->stage_fd = cover_place();
+	if (l->stage_fd < 0)
+		return error_errno(e, l->stage_fd, "stage");
+	for (size_t i = 0; i < l->n_sources; i++)
+		cleanup_close(&l->sources[i]);
+	free(l->sources);
+	l->sources = xcalloc(n, sizeof(int));
+	l->n_sources = n;
+	l->sources_detached = false;
+	for (size_t i = 0; i < n; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "s%zu", i);
+		l->sources[i] = openat(l->stage_fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		if (l->sources[i] < 0 && errno != ENOENT)
+			return error_errno(e, errno, "stage");
+	}
+	return 0;
+}
+
 int mount_stage(struct launch *l, struct error *e)
 {
-	_cleanup_close_ int place = cover_place(), m = -1;
+	_cleanup_close_ int place = -1, m = -1;
 	int r;
+
+	if (l->staged)
+		return mount_stage_again(l, e);
+	place = cover_place();
 
 	if (place < 0)
 		return error_errno(e, place, "no folder to build the root on");

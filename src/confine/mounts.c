@@ -181,10 +181,8 @@ static int mount_sys(struct launch *l, struct error *e)
 
 static int raise_mounts(struct launch *l, struct error *e)
 {
-	int r = mount_stage(l, e);
+	int r = mount_root(l, e);
 
-	if (r == 0)
-		r = mount_root(l, e);
 	if (r == 0)
 		r = mount_dev(l, e);
 	if (r == 0)

@@ -106,6 +106,8 @@ struct launch {
 	int *sources;
 	size_t n_sources;
 	bool sources_detached; /* they are detached mounts that the starter made */
+	bool staging;	       /* the stage is kept for restarts: the root is built in a mount namespace of its own */
+	bool staged;	       /* the stage is there already, with the sources on it */
 };
 
 /* A process to judge. */

@@ -2,6 +2,7 @@
 /* Parts of the life cycle that its files share; the commands use container.h. */
 #pragma once
 
+#include "confine/cgroup.h"
 #include "confine/wall.h"
 #include "engine/container.h"
 #include "engine/monitor.h"
@@ -13,7 +14,7 @@ struct started {
 	struct plan plan;
 	struct launched launched;
 	struct monitor_kit kit;
-	int dirs[8]; /* descriptors made for the kit, closed by started_free() */
+	int dirs[MONITOR_KEEP_MAX + 8]; /* descriptors made for the kit, closed by started_free() */
 	size_t n_dirs;
 	int announce; /* where life_launch() says that the container stands, and waits for a byte; -1 */
 };
@@ -45,14 +46,29 @@ int life_after(struct container *c, int status, enum monitor_reason why, int use
 /* A pidfd of pid 1, checked to be the one that was started and to run with the container's ids; -ESRCH. */
 int life_pidfd(const struct container *c, struct error *e);
 
-/* Kills what is left of it and gives back cgroup and network. The lock is held and there is no monitor. */
-void life_clear(struct container *c);
+/*
+ * Kills what is left of it and gives back network and cgroup (but with `again` the latter stays, if only root could make it anew).
+ * The lock is held and nobody else watches it.
+ */
+void life_clear(struct container *c, bool again);
 
 /* Takes it all away; the lock is held, nothing runs. `userns_fd` as above, -1: made anew. */
 int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct error *e);
 
-/* From now on the kit's folders stand for those that this process may not walk to any more (base/home.h). */
-void life_take_kept(const struct monitor_kit *kit);
+/*
+ * life_kept.c: descriptors that stand for root's rights in the hands of a container's unprivileged owner. kept_fill(): root puts
+ * them into the kit. kept_take(): the owner takes them up, once. kept_refill(): it puts its own into a new kit.
+ */
+int kept_fill(struct started *st, struct error *e);
+void kept_take(const struct monitor_kit *kit);
+int kept_refill(struct started *st, struct error *e);
+bool kept_is_owner(void); /* this process is such an owner */
+/* The container's cgroup: by the kept descriptors, else by its path. */
+int kept_cgroup(const char *path, struct cgroup *cg, struct error *e);
+void kept_again(struct launch_again *a); /* for a restart */
+
+/* Keeps `fd` open until started_free(); a negative one becomes an error about `what`. Returns it. */
+int life_hold(struct started *st, int fd, const char *what, struct error *e);
 
 /* Starts it again in this process, in the user namespace it had, after a delay; `st` is freed and filled anew. */
 int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,11 +71,13 @@ int life_after(struct container *c, int status, enum monitor_reason why, int use
 	       struct error *e)
 {
 	uint64_t ran = clock_now_ns() - c->state.started_ns;
+	bool again;
 	int r;
 
 	record_end(c, status, why);
-	life_clear(c);
-	if (wants_restart(c, why)) {
+	again = wants_restart(c, why);
+	life_clear(c, again);
+	if (again) {
 		*delay_ns = restart_delay(&c->state, ran);
 		c->state.restarts = ran >= LONG_RUN_S * 1000000000ULL ? 1 : c->state.restarts + 1;
 		c->state.status = ST_RESTARTING;
@@ -85,6 +88,18 @@ int life_after(struct container *c, int status, enum monitor_reason why, int use
 		return life_remove_locked(c, true, userns_fd, e);
 	c->state.status = ST_EXITED;
 	return container_save_state(c, e);
+}
+
+/* Nobody reads what this process prints: why it does not run again must stand in its state. */
+static int not_restarted(struct container *c, struct error *e)
+{
+	c->state.status = ST_EXITED;
+	c->state.finished_ns = clock_now_ns();
+	free(c->state.error);
+	c->state.error = xasprintf("cannot be started again: %s", e->text);
+	container_save_state(c, NULL);
+	life_clear(c, false);
+	return e->code;
 }
 
 int life_after_main(const char *id, const char *status_text, const char *reason_text, struct error *e)
@@ -101,7 +116,7 @@ int life_after_main(const char *id, const char *status_text, const char *reason_
 	if (!streq(id, kit.id) || parse_u64(status_text, 0, 65535, &status) < 0 ||
 	    monitor_reason_parse(reason_text, &why) < 0)
 		return error_set(e, EINVAL, "this command is for brig's own monitor");
-	life_take_kept(&kit);
+	kept_take(&kit);
 	r = container_find(id, &c, e);
 	if (r < 0)
 		return r;
@@ -113,6 +128,6 @@ int life_after_main(const char *id, const char *status_text, const char *reason_
 	st.launched.userns_fd = kit.fd[MFD_USERNS];
 	r = life_restart(&c, &st, delay, e);
 	if (r < 0)
-		return r;
+		return not_restarted(&c, e);
 	return monitor_exec(&st.kit, e);
 }

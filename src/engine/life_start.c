@@ -111,16 +111,6 @@ static int hand_over(struct container *c, const struct spec *s, struct error *e)
 	return 0;
 }
 
-/* Folders that root's monitors cannot walk to, in the order in which the kit keeps them. */
-static const char *const kept_dirs[] = { "containers", "names", "ids", "run" };
-
-void life_take_kept(const struct monitor_kit *kit)
-{
-	for (uint32_t i = 0; i < kit->n_keep && i < ARRAY_SIZE(kept_dirs); i++)
-		if (!home_is_preset(kept_dirs[i]))
-			home_preset(kept_dirs[i], fcntl(kit->keep[i], F_DUPFD_CLOEXEC, 3));
-}
-
 int life_drop(const struct spec *s, struct error *e)
 {
 	if (geteuid() != 0 || s->owner == 0)
@@ -160,7 +150,10 @@ static int plan_net(struct container *c, const struct spec *s, struct net_start 
 	if (n->run_fd < 0)
 		return n->run_fd;
 	err = net_plan(&r, &n->net, e);
-	return err < 0 ? err : net_files_write(c->dir_fd, &n->net, &names, e);
+	/* The kept mounts show the files of the first start; every start writes the same. */
+	if (err < 0 || kept_is_owner())
+		return err;
+	return net_files_write(c->dir_fd, &n->net, &names, e);
 }
 
 static void drop_net(struct container *c, struct net_start *n)
@@ -224,26 +217,25 @@ static void fill_state(struct container *c, const struct started *st, const stru
 	record_namespaces(s, s->pid);
 }
 
-static int keep(struct started *st, int fd, const char *what, struct error *e)
+int life_hold(struct started *st, int fd, const char *what, struct error *e)
 {
 	if (fd < 0)
-		return error_errno(e, fd, "%s", what);
-	if (st->n_dirs == ARRAY_SIZE(st->dirs))
+		return error_errno(e, fd == -1 ? errno : fd, "%s", what);
+	if (st->n_dirs == ARRAY_SIZE(st->dirs)) {
+		close(fd);
 		return error_set(e, E2BIG, "too many descriptors to keep");
+	}
 	st->dirs[st->n_dirs++] = fd;
 	return fd;
 }
-
 
 static int fill_kit(struct container *c, struct started *st, struct error *e)
 {
 	struct monitor_kit *k = &st->kit;
 	const struct container_config *g = &c->config;
-	_cleanup_cgroup_ struct cgroup cg;
 	int run, fd;
 
 	monitor_kit_init(k);
-	cgroup_init(&cg);
 	snprintf(k->id, sizeof(k->id), "%s", g->id);
 	k->pid = st->launched.pid;
 	k->pid_start = st->launched.start_time;
@@ -257,16 +249,16 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->disk = st->spec.root.rw_fd >= 0 ? g->disk : 0;
 	k->disk_inodes = st->spec.root.rw_fd >= 0 ? g->disk_inodes : 0;
 	k->stdin_once = !g->tty;
-	run = keep(st, container_run_dir(c, e), "runtime folder", e);
+	run = life_hold(st, container_run_dir(c, e), "runtime folder", e);
 	if (run < 0)
 		return run;
-	k->fd[MFD_FRONT] = fd = keep(st, open("/proc/self/exe", O_PATH | O_CLOEXEC), "/proc/self/exe", e);
+	k->fd[MFD_FRONT] = fd = life_hold(st, open("/proc/self/exe", O_PATH | O_CLOEXEC), "/proc/self/exe", e);
 	if (fd < 0)
 		return fd;
 	k->fd[MFD_LOCK] = c->lock_fd;
 	k->fd[MFD_DIR] = c->dir_fd;
 	k->fd[MFD_RUN] = run;
-	k->fd[MFD_LISTEN] = fd = keep(st, attach_listen(run, e), "attach socket", e);
+	k->fd[MFD_LISTEN] = fd = life_hold(st, attach_listen(run, e), "attach socket", e);
 	if (fd < 0)
 		return fd;
 	/* The monitor closes each when its stream ends. */
@@ -278,16 +270,9 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->fd[MFD_PIDFD] = st->launched.pidfd;
 	k->fd[MFD_USERNS] = st->launched.userns_fd;
 	k->fd[MFD_NETNS] = st->launched.netns_fd;
-	if (geteuid() != 0)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(kept_dirs); i++) {
-		fd = streq(kept_dirs[i], "run") ? fcntl(home_run(e), F_DUPFD_CLOEXEC, 3) : home_data_dir(kept_dirs[i], e);
-		fd = keep(st, fd, kept_dirs[i], e);
-		if (fd < 0)
-			return fd;
-		k->keep[k->n_keep++] = fd;
-	}
-	return 0;
+	if (kept_is_owner())
+		return kept_refill(st, e);
+	return geteuid() == 0 ? kept_fill(st, e) : 0;
 }
 
 /* Without a person behind it the process ends; its descriptors end with it. */
@@ -298,7 +283,7 @@ static int undo(struct container *c, struct started *st, struct net_start *net, 
 
 	launch_free(&st->launched);
 	drop_net(c, net);
-	life_clear(c);
+	life_clear(c, false);
 	c->state.status = ST_EXITED;
 	c->state.exit_code = code;
 	c->state.pid = 0;
@@ -331,6 +316,8 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 {
 	int r = container_spec(c, &st->spec, e);
 
+	if (kept_is_owner() && c->state.cgroup && *c->state.cgroup)
+		st->spec.cgroup_stands = xstrdup(c->state.cgroup);
 	if (r == 0)
 		r = plan_make(&st->spec, &st->plan, e);
 	if (r == 0)
@@ -344,7 +331,12 @@ static int launch_all(struct container *c, int userns_fd, struct started *st, st
 {
 	struct launch_hook hook = { start_net, net };
 	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 } };
-	int r = launch_create(&st->plan, &io, userns_fd, &hook, &st->launched, e);
+	struct launch_again again = { .userns_fd = userns_fd, .mntns_fd = -1 };
+	int r;
+
+	kept_again(&again);
+	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
+	r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
 
 	if (r < 0) {
 		drop_net(c, net);
@@ -420,7 +412,8 @@ static int run_here(struct container *c, struct relay *front, int *exit_code, st
 
 	started_init(&st);
 	r = life_launch(c, -1, &st, e);
-	life_take_kept(&st.kit);
+	if (r == 0 && geteuid() == 0)
+		kept_take(&st.kit);
 	if (r == 0)
 		r = life_drop(&st.spec, e);
 	if (r == 0)

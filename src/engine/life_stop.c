@@ -80,7 +80,7 @@ int life_pidfd(const struct container *c, struct error *e)
 	return steal_fd(&fd);
 }
 
-void life_clear(struct container *c)
+void life_clear(struct container *c, bool again)
 {
 	_cleanup_close_ int fd = -1, run = -1;
 	struct cgroup cg;
@@ -94,9 +94,10 @@ void life_clear(struct container *c)
 		}
 	}
 	cgroup_init(&cg);
-	if (c->state.cgroup && *c->state.cgroup && cgroup_open(c->state.cgroup, &cg, NULL) == 0) {
+	if (c->state.cgroup && *c->state.cgroup && kept_cgroup(c->state.cgroup, &cg, NULL) == 0) {
 		cgroup_kill(&cg, 10000, NULL);
-		cgroup_remove(&cg, NULL);
+		if (!(again && kept_is_owner()))
+			cgroup_remove(&cg, NULL);
 		cgroup_close(&cg);
 	}
 	run = container_run_dir(c, NULL);
@@ -107,7 +108,7 @@ void life_clear(struct container *c)
 
 int container_repair(struct container *c, struct error *e)
 {
-	life_clear(c);
+	life_clear(c, false);
 	if (c->state.status == ST_REMOVING || c->config.auto_remove) {
 		int r = life_remove_locked(c, c->config.auto_remove, -1, e);
 

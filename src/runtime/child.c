@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -348,6 +349,26 @@ static void close_leftovers(struct launch *l)
 	cleanup_close(&l->stage_fd);
 }
 
+/*
+ * Where the root is put together. With `staging` the sources are mounted there first, the starter holds on to the mount
+ * namespace, and the root is built in a copy of it; a restart begins in such a copy.
+ */
+static int stage(struct launch *l, struct error *e)
+{
+	int r = mount_stage(l, e);
+
+	if (r < 0 || !l->staging)
+		return r;
+	r = mount_keep_sources(l, e);
+	if (r == 0)
+		r = sync_send(l->sync, SYNC_STAGED, NULL, 0, NULL, 0);
+	if (r == 0)
+		r = sync_recv(l->sync, SYNC_GO, NULL, 0, NULL, NULL, "the starter is gone", e);
+	if (r == 0 && unshare(CLONE_NEWNS) < 0)
+		return error_errno(e, errno, "unshare");
+	return r < 0 ? r : mount_stage_again(l, e);
+}
+
 void child_container(struct launch *l, const struct launch_io *io)
 {
 	struct error e = { 0 };
@@ -366,7 +387,11 @@ void child_container(struct launch *l, const struct launch_io *io)
 	if (r < 0)
 		give_up(l, &e);
 	spread_sources(l);
-	r = raise_range(l, 0, WALL_DEVICES, &e);
+	r = raise_range(l, 0, WALL_CGROUP, &e);
+	if (r == 0)
+		r = stage(l, &e);
+	if (r == 0)
+		r = raise_range(l, WALL_CGROUP + 1, WALL_DEVICES, &e);
 	if (r == 0)
 		r = run_up(l, io, &outer, program, sizeof(program), &e);
 	if (r < 0)

@@ -22,7 +22,7 @@
 void launched_init(struct launched *l)
 {
 	*l = (struct launched){ .pidfd = -1, .sync = -1, .tty_fd = -1, .notify_fd = -1, .userns_fd = -1,
-				.netns_fd = -1, .stdio = { -1, -1, -1 } };
+				.netns_fd = -1, .mntns_fd = -1, .stdio = { -1, -1, -1 } };
 }
 
 void launch_free(struct launched *l)
@@ -39,6 +39,7 @@ void launch_free(struct launched *l)
 	cleanup_close(&l->notify_fd);
 	cleanup_close(&l->userns_fd);
 	cleanup_close(&l->netns_fd);
+	cleanup_close(&l->mntns_fd);
 	launched_init(l);
 }
 
@@ -58,9 +59,10 @@ static uint64_t clone_flags(const struct spec *s, bool own_userns)
  * The user namespace belongs to the effective uid of its maker: with root that is the container's owner for the length of
  * the call, so that root is not needed later (law 1).
  */
-static pid_t clone_process(struct launch *l, int userns_fd, int *pidfd, struct error *e)
+static pid_t clone_process(struct launch *l, const struct launch_again *again, int *pidfd, struct error *e)
 {
 	const struct spec *s = l->plan->spec;
+	int userns_fd = again->userns_fd;
 	struct clone_args args = { .flags = clone_flags(s, userns_fd < 0), .exit_signal = SIGCHLD,
 				   .pidfd = (uint64_t)(uintptr_t)pidfd };
 	bool swap = geteuid() == 0 && s->owner != 0 && userns_fd < 0;
@@ -71,7 +73,7 @@ static pid_t clone_process(struct launch *l, int userns_fd, int *pidfd, struct e
 		args.cgroup = (uint64_t)l->cgroup_fd;
 	}
 	if (userns_fd >= 0)
-		return join_clone(userns_fd, CLONE_NEWUSER, &args, pidfd, e);
+		return join_clone(userns_fd, CLONE_NEWUSER, again->mntns_fd, &args, pidfd, e);
 	if (swap && syscall(SYS_setresuid, -1, s->owner, -1) < 0)
 		return error_errno(e, errno, "cannot take uid %u", s->owner);
 	if (swap)
@@ -202,6 +204,22 @@ static int load_init(struct error *e)
 	return r < 0 ? error_errno(e, r, "memfd for %s", path) : r;
 }
 
+/* The new process stands in a mount namespace with nothing but the sources of its root in place, and goes on in another. */
+static int hold_stage(struct launched *out, struct error *e)
+{
+	char path[48];
+	int r = sync_recv(out->sync, SYNC_STAGED, NULL, 0, NULL, NULL, "the new process died before it ran", e);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", out->pid);
+	out->mntns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (out->mntns_fd < 0)
+		return error_errno(e, errno, "cannot hold the mount namespace");
+	r = sync_send(out->sync, SYNC_GO, NULL, 0, NULL, 0);
+	return r < 0 ? error_errno(e, r, "the new process is gone") : 0;
+}
+
 static int outside(struct launch *l, int userns_fd, const struct launch_hook *hook, struct launched *out,
 		   struct error *e)
 {
@@ -212,6 +230,8 @@ static int outside(struct launch *l, int userns_fd, const struct launch_hook *ho
 	if (r == 0)
 		r = send_sources(l, e);
 	drop_sources(l);
+	if (r == 0 && l->staging)
+		r = hold_stage(out, e);
 	if (r == 0 && hook && hook->mapped)
 		r = hook->mapped(hook->ctx, out, e);
 	if (r == 0)
@@ -228,9 +248,20 @@ static void drop_cgroup(const struct plan *p)
 		cgroup_remove(&cg, NULL);
 }
 
-int launch_create(struct plan *p, const struct launch_io *io, int userns_fd, const struct launch_hook *hook,
-		  struct launched *out, struct error *e)
+static int prepare_cgroup(struct plan *p, struct launch *l, const struct launch_again *again, struct error *e)
 {
+	if (again->n_cgroup_procs == 0)
+		return cgroup_prepare(p, l, e);
+	/* It still stands, with its limits: only root could make it anew. */
+	for (size_t i = 0; i < again->n_cgroup_procs && i < ARRAY_SIZE(l->cgroup_join); i++)
+		l->cgroup_join[l->n_cgroup_join++] = fcntl(again->cgroup_procs[i], F_DUPFD_CLOEXEC, 3);
+	return 0;
+}
+
+int launch_create(struct plan *p, const struct launch_io *io, const struct launch_again *again,
+		  const struct launch_hook *hook, struct launched *out, struct error *e)
+{
+	static const struct launch_again first = { .userns_fd = -1, .mntns_fd = -1 };
 	_cleanup_close_ int init = -1, inner = -1;
 	struct launch l;
 	int pair[2], r;
@@ -244,13 +275,16 @@ int launch_create(struct plan *p, const struct launch_io *io, int userns_fd, con
 	inner = pair[1];
 	launch_init(&l, p, inner);
 	l.init_fd = init;
-	l.early = geteuid() != 0;
-	r = cgroup_prepare(p, &l, e);
+	again = again ? again : &first;
+	l.staged = again->mntns_fd >= 0;
+	l.staging = again->keep;
+	l.early = geteuid() != 0 && !l.staged;
+	r = prepare_cgroup(p, &l, again, e);
 	if (r < 0) {
 		cleanup_close(&out->sync);
 		return error_wrap(e, "cgroup wall");
 	}
-	out->pid = clone_process(&l, userns_fd, &out->pidfd, e);
+	out->pid = clone_process(&l, again, &out->pidfd, e);
 	if (out->pid == 0) {
 		close(pair[0]);
 		child_container(&l, io);
@@ -268,7 +302,7 @@ int launch_create(struct plan *p, const struct launch_io *io, int userns_fd, con
 	l.pid = out->pid;
 	l.pidfd = out->pidfd;
 	out->start_time = proc_start_time(out->pid);
-	r = outside(&l, userns_fd, hook, out, e);
+	r = outside(&l, again->userns_fd, hook, out, e);
 	if (r < 0) {
 		reap_failed(out, e);
 		drop_cgroup(p);

@@ -28,6 +28,19 @@ struct launched {
 	int notify_fd;	     /* seccomp notifications, -1 when none */
 	int userns_fd;	     /* keeps the id map usable for removal and restart */
 	int netns_fd;
+	int mntns_fd;	     /* launch_again.keep: holds the sources of the root for a restart; else -1 */
+};
+
+/*
+ * A start that follows another of the same container, without rights that the first one had: -1 and NULL for what there is not.
+ * With `keep`, a first start (of root's) leaves a mount namespace for that, launched.mntns_fd.
+ */
+struct launch_again {
+	int userns_fd;		 /* the container's id-mapped user namespace */
+	int mntns_fd;
+	const int *cgroup_procs; /* files by which the new process joins its cgroups */
+	size_t n_cgroup_procs;
+	bool keep;
 };
 
 /* What the process gets as descriptors 0, 1, 2 without a terminal. */
@@ -50,10 +63,9 @@ struct launch_hook {
  * Makes the container process and raises its walls; it waits before exec. Returns 0 with *out filled. On failure nothing of
  * it is left and the error's exit says 126 or 127 when it was for the command itself. The caller is its parent and
  * must stay so: it dies with its parent (PR_SET_PDEATHSIG).
- * `userns_fd` >= 0: an id-mapped user namespace from an earlier start, taken again (restart).
  */
-int launch_create(struct plan *p, const struct launch_io *io, int userns_fd, const struct launch_hook *hook,
-		  struct launched *out, struct error *e);
+int launch_create(struct plan *p, const struct launch_io *io, const struct launch_again *again,
+		  const struct launch_hook *hook, struct launched *out, struct error *e);
 /* Lets it execute its program. */
 int launch_start(struct launched *l, struct error *e);
 /* Kills and reaps it if it still waits before exec, closes what is held. */

@@ -59,6 +59,7 @@ void spec_free(struct spec *s)
 	free(s->limits.cpuset_cpus);
 	free(s->limits.cpuset_mems);
 	free(s->cgroup_parent);
+	free(s->cgroup_stands);
 	strv_free(s->sysctl);
 	for (size_t i = 0; i < s->n_lower; i++) {
 		free(s->lower[i].wall);

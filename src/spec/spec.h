@@ -134,6 +134,7 @@ struct spec {
 	struct spec_limits limits;
 	int oom_score_adj;
 	char *cgroup_parent; /* NULL: brig's own */
+	char *cgroup_stands; /* a restart without the right to make one: the path of the cgroup, which still has its limits */
 	char **sysctl;	     /* "net.x=1": namespaced ones only */
 
 	struct spec_lower *lower;
