@@ -20,6 +20,7 @@
 	HERE(generate_systemd) \
 	HERE(history) \
 	HERE(image_inspect) \
+	HERE(image_prune) \
 	HERE(images) \
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
 	HERE(inspect) \
@@ -30,6 +31,7 @@
 	HERE(posture) \
 	HERE(ps) \
 	HERE(rename) \
+	HERE(rmi) \
 	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(restart) \
 	HERE(rm) \
@@ -39,8 +41,6 @@
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
-	ELSEWHERE("load", "brig-image", "Images", \
-		  "load images from an OCI layout or an archive of docker save or podman save", "image load") \
 	HERE(info) \
 	HERE(pause) \
 	HERE(setup) \
