@@ -155,10 +155,8 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		return r;
 	cg->version = cgroup_version();
 	/* The device list needs root; a user's container has no other devices than brig binds, without it as well. */
-	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | CG_BIT(CG_V2));
-	/* To kill, freeze and count: the v2 tree where there is one, else the v1 controllers for it. */
-	if (!(usable & CG_BIT(CG_V2)))
-		usable |= cgroup_base_usable(base, CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT));
+	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) |
+						  CG_BIT(CG_CPUACCT));
 	if (usable & CG_BIT(CG_DEVICES))
 		wanted |= CG_BIT(CG_DEVICES);
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -206,10 +204,15 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 	return 0;
 }
 
-/* The files that a container's owner works with, beside the folder itself: to stop it and to see how it is. */
+/*
+ * The files that a container's owner works with, beside the folder itself: to stop it, and on v1 to start it again (there
+ * the kernel lets a user move only its own processes). The limits stay root's.
+ */
 static const char *const owner_files[CG_COUNT][2] = {
+	[CG_MEMORY] = { "tasks" }, [CG_PIDS] = { "tasks" },    [CG_CPU] = { "tasks" },
+	[CG_CPUSET] = { "tasks" }, [CG_IO] = { "tasks" },      [CG_DEVICES] = { "tasks" },
+	[CG_FREEZER] = { "tasks", "freezer.state" },	       [CG_CPUACCT] = { "tasks" },
 	[CG_V2] = { "cgroup.kill", "cgroup.freeze" },
-	[CG_FREEZER] = { "freezer.state" },
 };
 
 static int give_to_owner(enum cgroup_controller c, int fd, uint32_t owner)
@@ -379,7 +382,7 @@ int cgroup_prepare(struct plan *p, struct launch *l, struct error *e)
 	strcpy(cg.path, p->cgroup.path);
 	cg.v2 = p->cgroup.version == 2;
 	r = make_all(p, base, name, &cg, e);
-	if (r == 0 && (p->cgroup.controllers & CG_BIT(CG_DEVICES)) && cg.fd[CG_DEVICES] < 0) {
+	if (r == 0 && (p->cgroup.controllers & CG_BIT(CG_DEVICES)) && cg.v2) {
 		r = cgroup_devices_v2(cg.fd[CG_V2]);
 		if (r < 0)
 			error_errno(e, r, "device list (--lower cgroup=devices runs without it)");
@@ -437,13 +440,11 @@ void cgroup_release(struct launch *l)
 	l->cgroup_fd = -1;
 }
 
-/* The v2 tree first: it is there that a container is killed, and what has joined anything must have joined that. */
 int cgroup_open_procs(const struct cgroup *cg, int *fds, struct error *e)
 {
 	int n = 0;
 
-	for (int i = 0; i < CG_COUNT; i++) {
-		enum cgroup_controller c = i == 0 ? CG_V2 : (enum cgroup_controller)(i - 1);
+	for (enum cgroup_controller c = 0; c < CG_COUNT; c++) {
 		int fd;
 
 		if (cg->fd[c] < 0)

@@ -10,8 +10,8 @@
  *	a user		brig-user-UID/ID, delegated once by `brig setup`; under systemd, below the user's manager.
  *	named parent	PARENT/brig-ID
  *
- * Kinds: 2 (one v2 tree), 1 (v1 hierarchies; "hybrid" has a v2 tree beside them that then serves killing, freezing
- * and CPU time).
+ * Kinds: 2 (one v2 tree) and 1 (v1 hierarchies; a "hybrid" machine has a v2 tree beside them, which is left alone: to
+ * put a process back into it takes rights that a container's owner cannot have).
  *
  * How a start uses it:
  *
@@ -43,7 +43,7 @@ enum cgroup_controller {
 	CG_DEVICES,
 	CG_FREEZER,
 	CG_CPUACCT,
-	CG_V2, /* the v2 tree itself: kill, freeze, events, CPU time */
+	CG_V2, /* a v2 machine's one tree, which serves all of the above */
 	CG_COUNT,
 };
 #define CG_BIT(c) (1u << (c))
@@ -73,9 +73,15 @@ int cgroup_from_fds(struct cgroup *cg, const char *path, const int *fds, size_t 
 
 /*
  * Descriptors by which a later process joins, even where whoever holds them has no right to open the files: the kernel
- * asks the credentials of the opener. `fds` has room for CG_COUNT; returns the number or a negative errno.
+ * asks the credentials of the opener, so that one that root opened puts any process into this one cgroup: never for a
+ * process that handles a container's bytes. v1 needs no root: the owner may open them itself (cgroup_owner_joins()). `fds` has room for CG_COUNT; returns the number or a negative errno.
  */
 int cgroup_open_procs(const struct cgroup *cg, int *fds, struct error *e);
+/* True when the owner of the cgroup may call cgroup_open_procs() without root: v1. */
+static inline bool cgroup_owner_joins(const struct cgroup *cg)
+{
+	return !cg->v2;
+}
 /* The calling, single-threaded process joins. 0 or a negative errno. */
 int cgroup_join(const int *fds, size_t n);
 
@@ -114,7 +120,7 @@ void cgroup_stats(const struct cgroup *cg, struct cgroup_stats *st);
 /* What this machine has, for `brig info` and `brig setup`. */
 struct cgroup_machine {
 	int version;		 /* 2, 1, 0: none */
-	bool hybrid;		 /* v1 with a v2 tree beside it */
+	bool hybrid;		 /* v1 with a v2 tree beside it, unused */
 	unsigned present;	 /* controllers that exist */
 	unsigned usable;	 /* controllers in which the caller can make containers' folders */
 	char base[256];		 /* where, relative to each mount; empty when nowhere */

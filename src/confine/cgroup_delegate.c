@@ -40,9 +40,9 @@ static int give(enum cgroup_controller c, int top, int fd, uid_t uid, gid_t gid)
 {
 	int r = 0;
 
-	if (c == CG_DEVICES && cgroup_version() == 1)
+	if (c == CG_DEVICES)
 		r = cgroup_devices_v1(fd);
-	else if (c == CG_V2 && (cgroup_version() == 2 || cgroup_top(CG_DEVICES) < 0))
+	else if (c == CG_V2)
 		r = cgroup_devices_v2_stands(fd) > 0 ? 0 : cgroup_devices_v2(fd);
 	else if (c == CG_CPUSET)
 		r = cgroup_cpuset_inherit(top, fd);

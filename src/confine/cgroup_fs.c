@@ -51,7 +51,6 @@ static int mount_fd(void)
 int cgroup_top(enum cgroup_controller c)
 {
 	static int tops[CG_COUNT]; /* 0: not looked up; descriptor + 1; or a negative errno */
-	long magic, want = c == CG_V2 ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
 	int fd;
 
 	if (tops[c])
@@ -64,14 +63,17 @@ int cgroup_top(enum cgroup_controller c)
 		tops[c] = mount_fd() + 1;
 		return mount_fd();
 	}
+	if (c == CG_V2) {
+		tops[c] = -ENOENT;
+		return tops[c];
+	}
 	/* A v1 machine: one mount a controller, often behind a link when two share one ("cpu" -> "cpu,cpuacct"). */
 	fd = openat(mount_fd(), names[c], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		tops[c] = -ENOENT;
 		return tops[c];
 	}
-	magic = magic_of(fd);
-	if (magic != want) {
+	if (magic_of(fd) != CGROUP_SUPER_MAGIC) {
 		close(fd);
 		tops[c] = -ENOENT;
 		return tops[c];
@@ -94,9 +96,6 @@ int cgroup_version(void)
 	for (enum cgroup_controller c = 0; c < CG_V2 && version == 0; c++)
 		if (cgroup_top(c) >= 0)
 			version = 1;
-	/* Only a v2 tree at the side, without any v1 controller: it still kills, freezes and counts. */
-	if (version == 0 && cgroup_top(CG_V2) >= 0)
-		version = 1;
 	return version;
 }
 
@@ -397,13 +396,8 @@ unsigned cgroup_base_usable(const char *base, unsigned wanted)
 	for (enum cgroup_controller c = 0; c < CG_COUNT; c++) {
 		if (!(wanted & CG_BIT(c)) || cgroup_top(c) < 0 || !can_make(cgroup_top(c), base))
 			continue;
-		if (c == CG_V2 && !can_join_v2(base))
-			continue;
 		usable |= CG_BIT(c);
 	}
-	/* Hybrid without a v1 devices hierarchy: the program goes onto the v2 folder. */
-	if ((usable & CG_BIT(CG_V2)) && (wanted & CG_BIT(CG_DEVICES)) && cgroup_top(CG_DEVICES) < 0 && geteuid() == 0)
-		usable |= CG_BIT(CG_DEVICES);
 	return usable;
 }
 
@@ -524,7 +518,7 @@ static bool has_v1_weight(const char *base)
 void cgroup_look(struct cgroup_machine *m)
 {
 	*m = (struct cgroup_machine){ .version = cgroup_version() };
-	m->hybrid = m->version == 1 && cgroup_top(CG_V2) >= 0;
+	m->hybrid = m->version == 1 && faccessat(mount_fd(), "unified/cgroup.procs", F_OK, 0) == 0;
 	if (m->version == 0)
 		return;
 	if (m->version == 2) {

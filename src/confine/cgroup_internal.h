@@ -10,7 +10,7 @@ enum { CG_V1_ALL = CG_BIT(CG_V2) - 1 };
 
 /*
  * The top of a controller's hierarchy (O_PATH, shared, not to close), or a negative errno. On a v2 machine, all
- * controllers give the v2 tree; CG_V2 gives it on v2 and hybrid ones.
+ * controllers give the v2 tree; on a v1 machine CG_V2 gives none.
  */
 int cgroup_top(enum cgroup_controller c);
 /* 2, 1 or 0, looked up once. */

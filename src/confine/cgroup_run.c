@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The hierarchy that tells who is in it. New processes join v2 at birth and v1 in this order, so the first knows all. */
+/* The hierarchy that tells who is in it. Processes join in this order, so the first knows all. */
 static int members_fd(const struct cgroup *cg)
 {
 	if (cg->fd[CG_V2] >= 0)
@@ -143,9 +143,9 @@ int cgroup_populated(const struct cgroup *cg)
 	return r < 0 ? (r == -ENODEV || r == -ENOENT ? 0 : r) : pids.n > 0;
 }
 
-static void pause_ms(int ms)
+static void pause_us(int us)
 {
-	struct timespec ts = { .tv_nsec = ms * 1000000L };
+	struct timespec ts = { .tv_nsec = us * 1000L };
 
 	nanosleep(&ts, NULL);
 }
@@ -188,13 +188,12 @@ static void kill_member(const struct cgroup *cg, pid_t pid)
 	_cleanup_free_ char *text = NULL;
 	char path[48], place[1024];
 	size_t n = strlen(cg->path);
-	enum cgroup_controller c = CG_V2;
+	enum cgroup_controller c = 0;
 
 	if (fd < 0)
 		return;
-	if (cg->fd[CG_V2] < 0)
-		for (c = 0; c < CG_V2 && cg->fd[c] < 0; c++)
-			;
+	while (c < CG_V2 && cg->fd[c] < 0)
+		c++;
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	if (file_read(AT_FDCWD, path, 65536, &text, NULL) < 0 || cgroup_place(text, c, place, sizeof(place)) < 0)
 		return;
@@ -216,7 +215,7 @@ static int write_frozen(const struct cgroup *cg, bool frozen)
 int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct error *e)
 {
 	uint64_t end = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
-	int r, wait = 1;
+	int r, wait = 100;
 
 	/* One write kills all, also those that are being forked; a frozen one dies as well. Since Linux 5.14. */
 	if (cg->fd[CG_V2] >= 0) {
@@ -232,15 +231,17 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct error *e)
 	}
 	for (;;) {
 		struct pids pids = { 0 };
-		bool froze;
+		bool froze = wait > 10000;
 
-		/* While frozen nothing is forked, so that the list is complete. */
-		froze = write_frozen(cg, true) == 0;
+		/* What does not go soon may be forking faster than we look: while frozen, the list is complete. */
+		if (froze)
+			write_frozen(cg, true);
 		r = members_fd(cg) < 0 ? 0 : walk(members_fd(cg), 16, collect, &pids);
 		for (size_t i = 0; i < pids.n; i++)
 			kill_member(cg, pids.v[i]);
 		free(pids.v);
-		if (froze)
+		/* Also when it was frozen by a person: what has to die must run for it. */
+		if (froze || pids.n > 0)
 			write_frozen(cg, false);
 		if (r == -ENODEV || r == -ENOENT || (r == 0 && pids.n == 0))
 			return 0;
@@ -249,8 +250,8 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct error *e)
 		if (clock_monotonic_ns() >= end)
 			return error_set(e, ETIMEDOUT, "processes of cgroup %s did not end within %d ms", cg->path,
 					 timeout_ms);
-		pause_ms(wait);
-		wait = wait < 50 ? wait * 2 : wait;
+		pause_us(wait);
+		wait = wait < 50000 ? wait * 2 : wait;
 	}
 }
 
@@ -268,7 +269,7 @@ bool cgroup_frozen(const struct cgroup *cg)
 int cgroup_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error *e)
 {
 	uint64_t end = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;
-	int r = write_frozen(cg, frozen), wait = 1;
+	int r = write_frozen(cg, frozen), wait = 100;
 
 	if (r == -EOPNOTSUPP)
 		return error_set(e, r, "no cgroup hierarchy here can freeze %s", cg->path);
@@ -281,8 +282,8 @@ int cgroup_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct e
 			return error_set(e, ETIMEDOUT, "cgroup %s did not %s within %d ms", cg->path,
 					 frozen ? "freeze" : "thaw", timeout_ms);
 		}
-		pause_ms(wait);
-		wait = wait < 20 ? wait * 2 : wait;
+		pause_us(wait);
+		wait = wait < 20000 ? wait * 2 : wait;
 		/* v1 may give up half-way (a process in an uninterruptible sleep): ask again. */
 		if (cg->fd[CG_V2] < 0)
 			write_frozen(cg, frozen);
@@ -322,19 +323,19 @@ static int remove_children(int fd, int depth)
 static int remove_one(int fd, const char *name)
 {
 	char up[512];
-	int wait = 1;
+	int wait = 200;
 
 	snprintf(up, sizeof(up), "../%s", name);
 	for (int tries = 0;; tries++) {
 		if (unlinkat(fd, up, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
-		if (errno != EBUSY || tries == 6)
+		if (errno != EBUSY || tries == 9)
 			return -errno;
 		int r = remove_children(fd, 16);
 		if (r < 0 && r != -EBUSY && r != -ENOENT)
 			return r;
 		if (tries > 0) {
-			pause_ms(wait);
+			pause_us(wait);
 			wait *= 2;
 		}
 	}

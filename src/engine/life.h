@@ -65,7 +65,7 @@ int kept_refill(struct started *st, struct error *e);
 bool kept_is_owner(void); /* this process is such an owner */
 /* The container's cgroup: by the kept descriptors, else by its path. */
 int kept_cgroup(const char *path, struct cgroup *cg, struct error *e);
-void kept_again(struct launch_again *a); /* for a restart */
+int kept_again(struct launch_again *a, struct error *e); /* for a restart */
 
 /* Keeps `fd` open until started_free(); a negative one becomes an error about `what`. Returns it. */
 int life_hold(struct started *st, int fd, const char *what, struct error *e);

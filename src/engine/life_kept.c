@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a container of root's leaves to its unprivileged owner, as descriptors in the monitor's kit, so that its end and its
- * restarts need no root: folders in which the owner has things of its own, the container's cgroups, the files by which
- * a process joins them (the kernel asks whoever opened them), and a mount namespace in which the sources of its root are
+ * restarts need no root: folders in which the owner has things of its own, the container's cgroups, on v2 the file by
+ * which a process joins it (the kernel asks whoever opened it), and a mount namespace in which the sources of its root are
  * mounted already.
  */
 #include "engine/life.h"
@@ -58,7 +58,7 @@ int kept_fill(struct started *st, struct error *e)
 	n = cgroup_fds(&cg, fds);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add(st, fcntl(fds[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
-	if (r < 0 || st->launched.mntns_fd < 0)
+	if (r < 0 || st->launched.mntns_fd < 0 || cgroup_owner_joins(&cg))
 		return r;
 	r = cgroup_open_procs(&cg, fds, e);
 	n = r < 0 ? 0 : (size_t)r;
@@ -136,9 +136,22 @@ int kept_cgroup(const char *path, struct cgroup *cg, struct error *e)
 	return cgroup_from_fds(cg, path, copies, kept.n_cgroups, e);
 }
 
-void kept_again(struct launch_again *a)
+int kept_again(struct launch_again *a, struct error *e)
 {
+	struct cgroup cg; /* borrows the descriptors */
+	int r;
+
+	/* v1: the owner opens them itself, and they put only its own processes there. */
+	if (kept.n_procs == 0 && kept.n_cgroups > 0) {
+		r = cgroup_from_fds(&cg, "", kept.cgroups, kept.n_cgroups, e);
+		if (r == 0)
+			r = cgroup_open_procs(&cg, kept.procs, e);
+		if (r < 0)
+			return r;
+		kept.n_procs = (size_t)r;
+	}
 	a->mntns_fd = kept.mntns;
 	a->cgroup_procs = kept.procs;
 	a->n_cgroup_procs = kept.n_procs;
+	return 0;
 }

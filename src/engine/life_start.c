@@ -332,12 +332,11 @@ static int launch_all(struct container *c, int userns_fd, struct started *st, st
 	struct launch_hook hook = { start_net, net };
 	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 } };
 	struct launch_again again = { .userns_fd = userns_fd, .mntns_fd = -1 };
-	int r;
+	int r = kept_again(&again, e);
 
-	kept_again(&again);
 	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
-	r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
-
+	if (r == 0)
+		r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
 	if (r < 0) {
 		drop_net(c, net);
 		return r;

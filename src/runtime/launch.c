@@ -250,6 +250,8 @@ static void drop_cgroup(const struct plan *p)
 
 static int prepare_cgroup(struct plan *p, struct launch *l, const struct launch_again *again, struct error *e)
 {
+	if (again->n_cgroup_procs == 0 && p->spec->cgroup_stands)
+		return error_set(e, EPERM, "nothing was kept by which a process joins %s again", p->cgroup.path);
 	if (again->n_cgroup_procs == 0)
 		return cgroup_prepare(p, l, e);
 	/* It still stands, with its limits: only root could make it anew. */

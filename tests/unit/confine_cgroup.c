@@ -237,6 +237,16 @@ static int sleeps(struct box *b)
 	return 0;
 }
 
+/* In a real container the owner has the right to signal from the user namespace that it owns. */
+static int sleeps_as_owner(struct box *b)
+{
+	if (setresuid(OWNER, OWNER, OWNER) < 0)
+		return 1;
+	(void)!write(b->done[1], "o", 1);
+	pause();
+	return 0;
+}
+
 static void limits_stand(void **state)
 {
 	struct box b;
@@ -465,14 +475,84 @@ static void devices_are_listed(void **state)
 	box_end(&b);
 }
 
-/* The owner, an unprivileged id, ends and removes its own container's cgroup through descriptors, and nothing else. */
-static void owner_removes_its_own(void **state)
+/* The parts of a test that run as a user in a child: a failed check ends it. */
+#define CHECK(x)                                                                   \
+	do {                                                                       \
+		if (!(x)) {                                                        \
+			fprintf(stderr, "line %d: %s (%s)\n", __LINE__, #x, e.text); \
+			_exit(1);                                                  \
+		}                                                                  \
+	} while (0)
+
+/* As the owner, without root: `fds` are folders of `a`, ours; `b` is the neighbour's. Both run. */
+static void __attribute__((noreturn)) as_owner(struct box *a, struct box *b, const struct cgroup *cb, const int *fds,
+					       size_t n, const int *root_joins, size_t n_joins)
 {
+	int joins[CG_COUNT];
+	struct cgroup cg, path;
+	struct cgroup_stats st;
+	struct error e = { 0 };
+	pid_t again;
+	int go[2];
+	char c;
+
+	CHECK(setresgid(OWNER, OWNER, OWNER) == 0 && setresuid(OWNER, OWNER, OWNER) == 0);
+	CHECK(cgroup_from_fds(&cg, a->p.cgroup.path, fds, n, &e) == 0);
+	/* The neighbour's: no way by path, and none through a descriptor of its folder. */
+	CHECK(cgroup_open(b->p.cgroup.path, &path, &e) == -EACCES);
+	CHECK(cgroup_kill(cb, 50, &e) < 0 && cgroup_remove(cb, &e) < 0 && cgroup_freeze(cb, true, 50, &e) < 0);
+	CHECK(cgroup_open_procs(cb, joins, &e) < 0);
+	/* Limits are not its to change. */
+	CHECK(file_write(cgroup_fd(&cg, CG_PIDS), "pids.max", "max") == -EACCES);
+	CHECK(file_write(cgroup_fd(&cg, CG_MEMORY), cg.v2 ? "memory.max" : "memory.limit_in_bytes", "-1") == -EACCES);
+	cgroup_stats(&cg, &st);
+	CHECK(st.pids == 1 && st.memory != UINT64_MAX && st.cpu_ns != UINT64_MAX);
+	CHECK(cgroup_freeze(&cg, true, 1000, &e) == 0 && cgroup_freeze(&cg, false, 1000, &e) == 0);
+	CHECK(cgroup_kill(&cg, 5000, &e) == 0);
+	CHECK(cgroup_populated(&cg) == 0);
+
+	/* A restart: another process joins the same folders, under root's limits. */
+	if (cgroup_owner_joins(&cg)) {
+		int opened = cgroup_open_procs(&cg, joins, &e);
+
+		CHECK(opened > 0);
+		root_joins = joins;
+		n_joins = (size_t)opened;
+	}
+	CHECK(pipe(go) == 0);
+	again = fork();
+	if (again == 0) {
+		c = cgroup_join(root_joins, n_joins) == 0 ? 'y' : 'n';
+		(void)!write(go[1], &c, 1);
+		pause();
+	}
+	CHECK(read(go[0], &c, 1) == 1 && c == 'y');
+	CHECK(cgroup_populated(&cg) == 1);
+	cgroup_stats(&cg, &st);
+	CHECK(st.pids_limit == 20);
+	/* On v1, somebody else's process cannot be put there. */
+	if (cgroup_owner_joins(&cg)) {
+		char pid[16];
+		int n_pid = snprintf(pid, sizeof(pid), "%d", b->pid);
+
+		CHECK(write(joins[0], pid, (size_t)n_pid) < 0 && errno == EACCES);
+	}
+	CHECK(cgroup_kill(&cg, 5000, &e) == 0);
+	CHECK(proc_wait(again) == SIGKILL);
+	CHECK(cgroup_remove(&cg, &e) == 0);
+	_exit(0);
+}
+
+/* The owner, an unprivileged id, ends, restarts and removes its own container's cgroup through descriptors. */
+static void owner_goes_on_without_root(void **state)
+{
+	int fds[CG_COUNT], joins[CG_COUNT], status, n_joins;
 	struct box a, b;
 	struct cgroup ca, cb;
 	struct error e = { 0 };
-	int status;
+	size_t n;
 	pid_t pid;
+	char c;
 
 	(void)state;
 	if (!can_run())
@@ -482,76 +562,27 @@ static void owner_removes_its_own(void **state)
 	b.s.owner = OWNER + 1;
 	box_plan(&a);
 	box_plan(&b);
-	box_start(&a, sleeps);
 	box_start(&b, sleeps);
+	box_start(&a, sleeps_as_owner);
+	box_go(&a);
+	assert_int_equal(read(a.done[0], &c, 1), 1);
 	assert_int_equal(cgroup_open(a.p.cgroup.path, &ca, &e), 0);
 	assert_int_equal(cgroup_open(b.p.cgroup.path, &cb, &e), 0);
+	n = cgroup_fds(&ca, fds);
+	n_joins = cgroup_open_procs(&ca, joins, &e);
+	assert_true(n_joins > 0);
 	pid = fork();
-	if (pid == 0) {
-		struct cgroup mine, path;
-		int fds[CG_COUNT], joins[CG_COUNT];
-		size_t n = cgroup_fds(&ca, fds);
-		int n_joins = cgroup_open_procs(&ca, joins, &e);
-
-		if (n_joins < 1 || setresgid(OWNER, OWNER, OWNER) < 0 || setresuid(OWNER, OWNER, OWNER) < 0)
-			_exit(1);
-		/* what a monitor gets */
-		if (cgroup_from_fds(&mine, a.p.cgroup.path, fds, n, &e) < 0)
-			_exit(2);
-		/* no way by path, and none to the neighbour's */
-		if (cgroup_open(a.p.cgroup.path, &path, &e) != -EACCES)
-			_exit(3);
-		if (cgroup_kill(&cb, 100, &e) == 0 || cgroup_remove(&cb, &e) == 0)
-			_exit(4);
-		/* limits are not its to change */
-		if (file_write(cgroup_fd(&mine, CG_PIDS), "pids.max", "max") != -EACCES ||
-		    file_write(cgroup_fd(&mine, CG_MEMORY),
-			       mine.v2 ? "memory.max" : "memory.limit_in_bytes", "-1") != -EACCES)
-			_exit(5);
-		struct cgroup_stats st;
-		cgroup_stats(&mine, &st);
-		if (st.pids != 1 || st.memory == UINT64_MAX)
-			_exit(6);
-		if (cgroup_freeze(&mine, true, 1000, &e) < 0 || cgroup_freeze(&mine, false, 1000, &e) < 0)
-			_exit(7);
-		/* a new process joins through descriptors that root opened */
-		pid_t again = fork();
-		if (again == 0) {
-			if (cgroup_join(joins, (size_t)n_joins) < 0)
-				_exit(1);
-			pause();
-		}
-		for (int i = 0; i < 400; i++) {
-			cgroup_stats(&mine, &st);
-			if (st.pids == 2)
-				break;
-			usleep(5000);
-		}
-		if (st.pids != 2)
-			_exit(8);
-		if (cgroup_kill(&mine, 5000, &e) < 0)
-			_exit(9);
-		if (proc_wait(again) != SIGKILL)
-			_exit(10);
-		_exit(0);
-	}
+	if (pid == 0)
+		as_owner(&a, &b, &cb, fds, n, joins, (size_t)n_joins);
 	status = proc_wait(pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	/* a's process was killed; its parent reaps it */
-	assert_int_equal(proc_wait(a.pid), SIGKILL);
-	a.pid = 0;
-	pid = fork();
-	if (pid == 0) {
-		if (setresgid(OWNER, OWNER, OWNER) < 0 || setresuid(OWNER, OWNER, OWNER) < 0)
-			_exit(1);
-		_exit(cgroup_remove(&ca, &e) < 0);
-	}
-	assert_int_equal(proc_wait(pid), 0);
+	while (n_joins > 0)
+		close(joins[--n_joins]);
 	cgroup_close(&ca);
 	assert_int_equal(cgroup_open(a.p.cgroup.path, &ca, &e), -ENOENT);
-	/* b still runs */
-	assert_int_equal(kill(b.pid, 0), 0);
+	/* a's process was killed; its parent reaps it. b still runs. */
+	assert_int_equal(proc_wait(a.pid), SIGKILL);
 	assert_int_equal(cgroup_populated(&cb), 1);
 	cgroup_close(&cb);
 	spec_free(&a.s);
@@ -633,15 +664,6 @@ static void lowered_details(void **state)
 	assert_non_null(strstr(ev.why, "memory"));
 	box_end(&b);
 }
-
-/* The parts of a test that run as a user in a child: a failed check ends it with the line's number modulo 256. */
-#define CHECK(x)                                                                   \
-	do {                                                                       \
-		if (!(x)) {                                                        \
-			fprintf(stderr, "line %d: %s (%s)\n", __LINE__, #x, e.text); \
-			_exit(1);                                                  \
-		}                                                                  \
-	} while (0)
 
 static void __attribute__((noreturn)) as_user(uid_t uid)
 {
@@ -781,7 +803,7 @@ int main(void)
 		cmocka_unit_test(memory_hog_dies_alone),
 		cmocka_unit_test(freezes),
 		cmocka_unit_test(devices_are_listed),
-		cmocka_unit_test(owner_removes_its_own),
+		cmocka_unit_test(owner_goes_on_without_root),
 		cmocka_unit_test(missing_limits_stop_the_start),
 		cmocka_unit_test(lowered_details),
 		cmocka_unit_test(user_with_delegation),
