@@ -135,7 +135,7 @@ const char *home_config_path(struct error *e)
 /* See home.h: a folder in which each monitor keeps its own. */
 static bool is_shared(const char *name)
 {
-	static const char *const names[] = { "containers", "names", "ids" };
+	static const char *const names[] = { "containers", "names", "ids", "events.d" };
 
 	for (size_t i = 0; home_is_root() && i < ARRAY_SIZE(names); i++)
 		if (streq(names[i], name))

@@ -8,6 +8,7 @@
  *	DATA/events		written by the commands
  *	DATA/containers/ID/events	written by the container's monitor and its children, who may not write to DATA when root
  *					runs brig; folded into the former when the container is removed
+ *	DATA/events.d/ID		on its way there
  *
  * A line is one write(2) to a descriptor opened O_APPEND. A file that grows over its bound becomes events.1.
  */
@@ -47,8 +48,14 @@ int event_append(int dir, uint64_t max, const void *lines, size_t n);
 size_t event_format(const char *type, const char *id, const char *action, const struct event_attr *attrs, size_t n,
 		    uint64_t now_ns, char out[static EVENT_LINE_MAX]);
 
-/* Appends a container's own events to DATA/events, before its folder `dir` is removed. */
-int events_fold(int dir, struct error *e);
+/* Keeps the events of container `id` in DATA/events, before its folder `dir` is removed. */
+int events_fold(int dir, const char *id, struct error *e);
+
+/*
+ * The same for those whose removal was their monitor's: when root runs brig, a monitor may only put the file into
+ * DATA/events.d, from where this takes it. Only lines about the container of the file's name are taken.
+ */
+void events_collect(void);
 
 /*
  * Reading, in order of time. Events of containers that still exist get "name" and "image" where they have none. Returns what

@@ -87,14 +87,16 @@ static bool told_before(struct feed *f, const char *line)
 	return before;
 }
 
-static void add_line(struct feed *f, const char *line, size_t n)
+static void add_line(struct feed *f, const char *line, size_t n, const char *id)
 {
 	json_t *j = n <= EVENT_LINE_MAX ? json_parse(line, n, "event", NULL) : NULL;
 	int64_t time = -1;
 
 	/* A line that was cut when the disk was full, or the machine went down. */
 	if (!j || json_get_int(j, "event", "timeNano", 0, INT64_MAX, &time, NULL) < 0 || time < 0 ||
-	    !json_is_object(json_object_get(j, "Actor"))) {
+	    !json_is_object(json_object_get(j, "Actor")) ||
+	    /* A monitor records for its own container. */
+	    (id && !streq(json_string_value(json_object_get(json_object_get(j, "Actor"), "ID")), id))) {
 		json_decref(j);
 		return;
 	}
@@ -107,7 +109,7 @@ static void add_line(struct feed *f, const char *line, size_t n)
 }
 
 /* Adds the whole lines from `offset` on, and moves it behind them. */
-static int read_lines(struct feed *f, int fd, off_t *offset)
+static int read_lines(struct feed *f, int fd, off_t *offset, const char *id)
 {
 	_cleanup_free_ char *text = NULL;
 	char *p, *nl;
@@ -120,7 +122,7 @@ static int read_lines(struct feed *f, int fd, off_t *offset)
 	if (r < 0)
 		return r;
 	for (p = text; (nl = memchr(p, '\n', n - (size_t)(p - text))); p = nl + 1)
-		add_line(f, p, (size_t)(nl - p));
+		add_line(f, p, (size_t)(nl - p), id);
 	*offset += p - text;
 	return 0;
 }
@@ -152,12 +154,12 @@ static int read_source(struct feed *f, struct source *s, int dir)
 			s->offset = 0;
 		/* On the first look both are read; later only what the previous file got after it. */
 		if (old >= 0)
-			r = read_lines(f, old, &s->offset);
+			r = read_lines(f, old, &s->offset, s->id);
 		s->offset = 0;
 		s->ino = now < 0 ? old_st.st_ino : st.st_ino;
 	}
 	if (r == 0 && now >= 0)
-		r = read_lines(f, now, &s->offset);
+		r = read_lines(f, now, &s->offset, s->id);
 	return r;
 }
 
@@ -200,6 +202,11 @@ static int read_all(struct feed *f, struct error *e)
 	r = watch_dir(f, data);
 	if (r == 0)
 		r = watch_dir(f, all);
+	if (r == 0 && home_is_root()) {
+		_cleanup_close_ int handed = home_data_dir("events.d", e);
+
+		r = handed < 0 ? handed : watch_dir(f, handed);
+	}
 	if (r < 0)
 		return error_errno(e, r, "cannot watch for events");
 	int list = openat(all, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -216,6 +223,7 @@ static int read_all(struct feed *f, struct error *e)
 		read_source(f, find_source(f, de->d_name), dir);
 	}
 	/* Last, so that what is folded in the meantime is found. */
+	events_collect();
 	r = read_source(f, find_source(f, NULL), data);
 	return r < 0 ? error_errno(e, r, "cannot read %s/events", home_data_path(NULL)) : 0;
 }

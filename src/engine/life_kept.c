@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Folders, in the order in which the kit keeps them. */
-static const char *const dirs[] = { "containers", "names", "ids", "run" };
+static const char *const dirs[] = { "containers", "names", "ids", "run", "events.d" };
 
 static struct {
 	bool taken;

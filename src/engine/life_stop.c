@@ -288,8 +288,8 @@ int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct 
 		r = volume_drop_anonymous(&c->config, e);
 	if (r < 0)
 		return r;
-	events_fold(c->dir_fd, NULL);
 	event_record("container", c->config.id, c->config.name, "destroy", NULL, 0, NULL);
+	events_fold(c->dir_fd, c->config.id, NULL);
 	ids_release(c);
 	return container_unmake(c, e);
 }

@@ -43,7 +43,7 @@ struct relay;
 enum {
 	MONITOR_KIT_FD = 3, /* where monitor_exec() leaves the kit, a sealed memfd */
 	MONITOR_KIT_VERSION = 1,
-	MONITOR_KEEP_MAX = 24,
+	MONITOR_KEEP_MAX = 32,
 	MONITOR_ID_MAX = 128,
 };
 
