@@ -117,6 +117,12 @@ struct cgroup_stats {
 };
 void cgroup_stats(const struct cgroup *cg, struct cgroup_stats *st);
 
+/*
+ * For who watches it: a descriptor of the file whose "oom_kill N" counts processes killed for lack of memory (v2 memory.events,
+ * which poll(2) announces by POLLPRI; v1 memory.oom_control), and with v1 an eventfd that the kernel adds to. -1: none.
+ */
+void cgroup_open_oom(const struct cgroup *cg, int *file, int *event);
+
 /* What this machine has, for `brig info` and `brig setup`. */
 struct cgroup_machine {
 	int version;		 /* 2, 1, 0: none */

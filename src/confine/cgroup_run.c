@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* The hierarchy that tells who is in it. Processes join in this order, so the first knows all. */
@@ -457,4 +458,22 @@ void cgroup_stats(const struct cgroup *cg, struct cgroup_stats *st)
 	st->pids = number(cgroup_fd(cg, CG_PIDS), "pids.current");
 	st->pids_limit = number(cgroup_fd(cg, CG_PIDS), "pids.max");
 	io_stats(cg, st);
+}
+
+void cgroup_open_oom(const struct cgroup *cg, int *file, int *event)
+{
+	int dir = cg->v2 ? cg->fd[CG_V2] : cg->fd[CG_MEMORY];
+	char line[32];
+
+	*event = -1;
+	*file = dir < 0 ? -1 : openat(dir, cg->v2 ? "memory.events" : "memory.oom_control", O_RDONLY | O_CLOEXEC);
+	if (*file < 0 || cg->v2)
+		return;
+	*event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	snprintf(line, sizeof(line), "%d %d", *event, *file);
+	if (*event >= 0 && file_write(dir, "cgroup.event_control", line) < 0) {
+		/* A restart by the container's unprivileged owner: the count is read at the end. */
+		close(*event);
+		*event = -1;
+	}
 }

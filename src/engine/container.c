@@ -271,6 +271,34 @@ int container_refresh(struct container *c, struct error *e)
 	return r;
 }
 
+/*
+ * What root starts is what root wrote. The container's folder belongs to its unprivileged owner, who runs the monitor and may
+ * replace any file in it: a config.json of somebody else's is not followed.
+ */
+static json_t *read_config(int dir, struct error *e)
+{
+	_cleanup_close_ int fd = openat(dir, "config.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t n;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error_errno(e, errno, "config.json");
+		return NULL;
+	}
+	if (home_is_root() && st.st_uid != 0) {
+		error_set(e, EPERM, "config.json belongs to uid %u, not to root: it was replaced", st.st_uid);
+		return NULL;
+	}
+	r = fd_read_all(fd, CONFIG_MAX, &text, &n);
+	if (r < 0) {
+		error_errno(e, r, "config.json");
+		return NULL;
+	}
+	return json_parse(text, n, "config.json", e);
+}
+
 /* Opens the container `id`. -ENOENT: there is none, or it is not whole (`*half`: a folder without config.json). */
 static int open_id(int all, const char *id, struct container *c, bool *half, struct error *e)
 {
@@ -282,7 +310,7 @@ static int open_id(int all, const char *id, struct container *c, bool *half, str
 	c->dir_fd = openat(all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (c->dir_fd < 0)
 		return error_errno(e, errno, "container %.12s", id);
-	j = json_read(c->dir_fd, "config.json", CONFIG_MAX, e);
+	j = read_config(c->dir_fd, e);
 	r = j ? container_config_parse(j, &c->config, e) : e->code;
 	if (r == 0 && !streq(c->config.id, id))
 		r = error_set(e, EBADMSG, "config.id: not the name of its folder");

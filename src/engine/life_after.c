@@ -62,8 +62,6 @@ static void record_end(struct container *c, int status, enum monitor_reason why)
 	s->error = why == MONITOR_DISK ? xstrdup("stopped: its writable layer outgrew its limit (--storage-opt size=)") :
 					 NULL;
 	snprintf(code, sizeof(code), "%d", s->exit_code);
-	if (why == MONITOR_OOM)
-		event_record("container", c->config.id, c->config.name, "oom", NULL, 0, NULL);
 	event_record("container", c->config.id, c->config.name, "die", &(struct event_attr){ "exitCode", code }, 1, NULL);
 }
 

@@ -229,6 +229,22 @@ int life_hold(struct started *st, int fd, const char *what, struct error *e)
 	return fd;
 }
 
+/* Without a cgroup nobody counts, and the container ends all the same. */
+static void watch_oom(struct started *st)
+{
+	_cleanup_cgroup_ struct cgroup cg;
+	int file, event;
+
+	cgroup_init(&cg);
+	if (!st->plan.cgroup.path[0] || kept_cgroup(st->plan.cgroup.path, &cg, NULL) < 0)
+		return;
+	cgroup_open_oom(&cg, &file, &event);
+	if (file >= 0)
+		st->kit.fd[MFD_OOM] = life_hold(st, file, "memory.events", NULL);
+	if (event >= 0)
+		st->kit.fd[MFD_OOM_EVENT] = life_hold(st, event, "eventfd", NULL);
+}
+
 static int fill_kit(struct container *c, struct started *st, struct error *e)
 {
 	struct monitor_kit *k = &st->kit;
@@ -270,6 +286,7 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->fd[MFD_PIDFD] = st->launched.pidfd;
 	k->fd[MFD_USERNS] = st->launched.userns_fd;
 	k->fd[MFD_NETNS] = st->launched.netns_fd;
+	watch_oom(st);
 	if (kept_is_owner())
 		return kept_refill(st, e);
 	return geteuid() == 0 ? kept_fill(st, e) : 0;
