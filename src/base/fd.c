@@ -101,6 +101,7 @@ int file_write(int dirfd, const char *path, const char *data)
 int file_replace(int dirfd, const char *name, const void *data, size_t n, mode_t mode, bool sync)
 {
 	_cleanup_close_ int fd = -1;
+	struct stat old;
 	char tmp[64];
 	uint64_t rnd;
 	int r;
@@ -112,6 +113,9 @@ int file_replace(int dirfd, const char *name, const void *data, size_t n, mode_t
 	if (fd < 0)
 		return -errno;
 	r = fd_write_all(fd, data, n);
+	if (r == 0 && geteuid() == 0 && fstatat(dirfd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fchown(fd, old.st_uid, old.st_gid) < 0)
+		r = -errno;
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
 	if (r == 0 && sync && fsync(fd) < 0)

@@ -24,7 +24,8 @@ int file_write(int dirfd, const char *path, const char *data);
 
 /*
  * Replaces `name` below `dirfd` atomically: temporary file, write, rename. With `sync`, fsync of file and folder,
- * so that it is there after a power cut. 0 or a negative errno; on failure the old file stands.
+ * so that it is there after a power cut. When root replaces a file, its owner and group stay. 0 or a negative errno; on
+ * failure the old file stands.
  */
 int file_replace(int dirfd, const char *name, const void *data, size_t n, mode_t mode, bool sync);
 

@@ -20,31 +20,29 @@
 	HERE(generate_systemd) \
 	HERE(history) \
 	HERE(image_inspect) \
-	HERE(image_prune) \
 	HERE(images) \
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
+	HERE(info) \
 	HERE(inspect) \
-	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
 	HERE(kill) \
 	HERE(logs) \
+	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	HERE(pause) \
 	HERE(port) \
 	HERE(posture) \
 	HERE(ps) \
 	HERE(rename) \
-	HERE(rmi) \
-	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(restart) \
 	HERE(rm) \
 	HERE(run) \
+	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
+	HERE(setup) \
 	HERE(start) \
+	HERE(stats) \
 	HERE(stop) \
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
-	HERE(info) \
-	HERE(pause) \
-	HERE(setup) \
-	HERE(stats) \
 	HERE(top) \
 	HERE(unpause) \
 	HERE(version) \

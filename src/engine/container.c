@@ -210,8 +210,11 @@ int container_unmake(struct container *c, struct error *e)
 int container_save_config(struct container *c, struct error *e)
 {
 	_cleanup_json_ json_t *j = container_config_json(&c->config);
+	struct stat old;
+	/* Once it was started by root, its owner may read it. */
+	mode_t mode = fstatat(c->dir_fd, "config.json", &old, AT_SYMLINK_NOFOLLOW) == 0 ? old.st_mode & 0640 : 0600;
 	/* A container that goes when it ends is worth nothing after a power cut, and a sync takes longer than its start. */
-	int r = json_write(c->dir_fd, "config.json", j, 0600, !c->config.auto_remove, e);
+	int r = json_write(c->dir_fd, "config.json", j, mode, !c->config.auto_remove, e);
 
 	return r < 0 ? error_wrap(e, "container %s", c->config.name) : 0;
 }

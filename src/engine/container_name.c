@@ -175,6 +175,16 @@ void container_name_drop(const struct container *c)
 		unlinkat(names, c->config.name, 0);
 }
 
+/* The owner of root's container gives its name back when it goes by itself. */
+static void keep_owner(const char *old, const char *new)
+{
+	_cleanup_close_ int names = names_open(NULL);
+	struct stat st;
+
+	if (names >= 0 && geteuid() == 0 && fstatat(names, old, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)!fchownat(names, new, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
 int container_rename(struct container *c, const char *name, struct error *e)
 {
 	struct container old = { .config.name = c->config.name };
@@ -186,6 +196,7 @@ int container_rename(struct container *c, const char *name, struct error *e)
 	c->config.name = xstrdup(name);
 	r = container_name_take(c, e);
 	if (r == 0) {
+		keep_owner(old.config.name, c->config.name);
 		r = container_save_config(c, e);
 		if (r < 0)
 			container_name_drop(c);

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/home.h"
 #include "engine/ids.h"
 #include "image/store.h"
 
@@ -21,9 +22,13 @@ struct walk {
 	layer_fn fn; /* NULL: only count */
 	void *arg;
 	int up, lower; /* where it starts; lower -1: nothing below */
+	uint32_t shift_uid, shift_gid; /* what must be added to an owner below to get the same one in the layer */
 	struct layer_size *size; /* shared with the caller's process */
 	struct buf path;
 	unsigned depth;
+	/* Lengths of the starts of `path` that are folders which count as changed once something in them does. */
+	size_t waiting[DEPTH_MAX + 1];
+	unsigned n_waiting;
 };
 
 static int by_name(const void *a, const void *b)
@@ -65,7 +70,19 @@ static int names_of(int dir, char ***out, struct error *e)
 
 static int tell(struct walk *w, enum layer_change change, struct error *e)
 {
-	return w->fn ? w->fn(change, w->path.data, w->arg, e) : 0;
+	int r = 0;
+
+	if (!w->fn)
+		return 0;
+	for (unsigned i = 0; r == 0 && i < w->n_waiting; i++) {
+		char cut = w->path.data[w->waiting[i]];
+
+		w->path.data[w->waiting[i]] = 0;
+		r = w->fn(LAYER_CHANGED, w->path.data, w->arg, e);
+		w->path.data[w->waiting[i]] = cut;
+	}
+	w->n_waiting = 0;
+	return r < 0 ? r : w->fn(change, w->path.data, w->arg, e);
 }
 
 static size_t descend(struct walk *w, const char *name)
@@ -82,11 +99,31 @@ static void ascend(struct walk *w, size_t before)
 	w->path.data[before] = 0;
 }
 
-static bool exists(int dir, const char *name)
+static bool exists(int dir, const char *name, struct stat *st)
 {
-	struct stat st;
+	return dir >= 0 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0;
+}
 
-	return dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+/* Places on which every start mounts something; it makes them where the image has none. */
+static bool is_mount_point(const char *path, const struct stat *st)
+{
+	static const char *const files[] = { "/etc/hostname", "/etc/hosts", "/etc/resolv.conf" };
+	static const char *const folders[] = { "/dev", "/proc", "/sys" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (S_ISREG(st->st_mode) && st->st_size == 0 && streq(path, files[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (S_ISDIR(st->st_mode) && streq(path, folders[i]))
+			return true;
+	return false;
+}
+
+/* A folder comes into the layer whenever something in it does; then it has changed only as a place. */
+static bool same_folder(const struct walk *w, const struct stat *up, const struct stat *lower)
+{
+	return S_ISDIR(lower->st_mode) && up->st_mode == lower->st_mode && up->st_uid == lower->st_uid + w->shift_uid &&
+	       up->st_gid == lower->st_gid + w->shift_gid;
 }
 
 /* A folder that hides the one below it whole (overlayfs.rst, "whiteouts and opaque directories"). */
@@ -99,11 +136,34 @@ static bool is_opaque(int dir)
 
 static int walk_folder(struct walk *w, int up, int lower, struct error *e);
 
+static int walk_into(struct walk *w, int up, int lower, const char *name, bool wait, struct error *e)
+{
+	_cleanup_close_ int sub = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int sub_lower = lower < 0 ? -1 :
+						    openat(lower, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	unsigned waiting;
+	int r;
+
+	if (sub < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(e, errno, "%s", w->path.data);
+	if (w->depth >= DEPTH_MAX)
+		return error_set(e, ELOOP, "%s: more than %d folders deep", w->path.data, DEPTH_MAX);
+	waiting = w->n_waiting;
+	if (wait)
+		w->waiting[w->n_waiting++] = w->path.len;
+	w->depth++;
+	r = walk_folder(w, sub, sub_lower, e);
+	w->depth--;
+	if (w->n_waiting > waiting)
+		w->n_waiting = waiting;
+	return r;
+}
+
 static int walk_one(struct walk *w, int up, int lower, const char *name, struct error *e)
 {
-	bool below = exists(lower, name);
-	struct stat st;
-	int r;
+	struct stat st, under;
+	bool below = exists(lower, name, &under), wait = false;
+	int r = 0;
 
 	if (fstatat(up, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : error_errno(e, errno, "%s", w->path.data);
@@ -111,31 +171,25 @@ static int walk_one(struct walk *w, int up, int lower, const char *name, struct 
 		return below ? tell(w, LAYER_DELETED, e) : 0;
 	w->size->inodes++;
 	w->size->bytes += (uint64_t)st.st_blocks * 512 / (st.st_nlink > 1 && !S_ISDIR(st.st_mode) ? st.st_nlink : 1);
-	r = tell(w, below ? LAYER_CHANGED : LAYER_ADDED, e);
-	if (r < 0 || !S_ISDIR(st.st_mode))
-		return r;
-	if (w->depth >= DEPTH_MAX)
-		return error_set(e, ELOOP, "%s: more than %d folders deep", w->path.data, DEPTH_MAX);
-	_cleanup_close_ int sub = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	_cleanup_close_ int sub_lower = below ? openat(lower, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-	if (sub < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(e, errno, "%s", w->path.data);
-	w->depth++;
-	r = walk_folder(w, sub, sub_lower, e);
-	w->depth--;
-	return r;
+	if (!below && is_mount_point(w->path.data, &st))
+		return 0;
+	wait = below && S_ISDIR(st.st_mode) && same_folder(w, &st, &under);
+	if (!wait)
+		r = tell(w, below ? LAYER_CHANGED : LAYER_ADDED, e);
+	return r < 0 || !S_ISDIR(st.st_mode) ? r : walk_into(w, up, below ? lower : -1, name, wait, e);
 }
 
 /* What an opaque folder hides and does not have itself. */
 static int walk_hidden(struct walk *w, int up, int lower, struct error *e)
 {
 	_cleanup_strv_ char **names = NULL;
+	struct stat st;
 	int r = names_of(lower, &names, e);
 
 	strv_foreach(name, names) {
 		size_t before = descend(w, *name);
 
-		if (r == 0 && !exists(up, *name))
+		if (r == 0 && !exists(up, *name, &st))
 			r = tell(w, LAYER_DELETED, e);
 		ascend(w, before);
 	}
@@ -255,6 +309,7 @@ int layer_diff(const struct container *c, layer_fn fn, void *arg, struct error *
 {
 	struct walk w = { .fn = fn, .arg = arg, .lower = -1 };
 	struct layer_size unused;
+	bool raw = home_is_root(); /* then the tree below has the image's own ids, and we are in no namespace of the container */
 	int r;
 
 	if (c->config.root_tmpfs)
@@ -263,6 +318,8 @@ int layer_diff(const struct container *c, layer_fn fn, void *arg, struct error *
 	w.up = c->config.read_only ? -ENOENT : open_up(c, e);
 	if (w.up < 0)
 		return w.up == -ENOENT ? 0 : w.up;
+	w.shift_uid = raw ? c->config.id_first_uid : 0;
+	w.shift_gid = raw ? c->config.id_first_gid : 0;
 	w.lower = open_lower(c, e);
 	r = w.lower < 0 ? w.lower : run_walk(c, &w, &unused, e);
 	close(w.up);
