@@ -421,10 +421,10 @@ static int set_ids(struct making *m, struct error *e)
 
 static int apply(struct making *m, const struct conf *conf, char **argv, struct error *e)
 {
-	int r = config_defaults(m->c, conf, e);
+	int r;
 
-	if (r == 0)
-		r = m->o->rootfs ? use_rootfs(m, e) : use_image(m, argv[0], e);
+	config_defaults(m->c, conf);
+	r = m->o->rootfs ? use_rootfs(m, e) : use_image(m, argv[0], e);
 	m->command = m->o->rootfs ? argv : argv + 1;
 	if (r == 0)
 		r = set_life(m, e);

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -52,21 +53,18 @@ static int write_files(int fs, const struct spec_mount *m, struct error *e)
 	for (size_t i = 0; i < m->n_files; i++) {
 		const struct spec_file *f = &m->files[i];
 		_cleanup_close_ int out = openat(fs, f->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		char buf[16384];
-		off_t at = 0;
-		ssize_t n;
-		int r = 0;
+		uint64_t at = 0;
 
 		if (out < 0)
 			return error_errno(e, errno, "%s", f->name);
-		/* A restart reads it again: the offset is shared with the engine. */
-		while (r == 0 && (n = pread(f->fd, buf, sizeof(buf), at)) > 0) {
-			r = fd_write_all(out, buf, (size_t)n);
-			at += n;
+		while (at < f->len) {
+			off_t offset = (off_t)(f->offset + at);
+			ssize_t n = sendfile(out, f->fd, &offset, f->len - at);
+
+			if (n <= 0)
+				return error_errno(e, n < 0 ? errno : EIO, "%s", f->name);
+			at += (uint64_t)n;
 		}
-		explicit_bzero(buf, sizeof(buf));
-		if (r < 0 || n < 0)
-			return error_errno(e, r < 0 ? r : errno, "%s", f->name);
 		if (fchown(out, f->uid, f->gid) < 0 || fchmod(out, f->mode) < 0)
 			return error_errno(e, errno, "%s", f->name);
 	}

@@ -24,7 +24,7 @@
 
 static int plan_image(const struct spec *s, struct plan *p, struct error *e)
 {
-	if (s->root.lower_fd < 0)
+	if (s->root.lower_fd < 0 && !s->root.staged)
 		return error_set(e, EINVAL, "no root file system");
 	if (!s->root.read_only && !s->root.tmpfs_size && s->root.rw_fd < 0)
 		return error_set(e, EINVAL, "no folder for the writable layer");

@@ -41,8 +41,8 @@ struct image_defaults {
 int image_defaults_read(const json_t *image, struct image_defaults *out, struct error *e);
 void image_defaults_free(struct image_defaults *d);
 
-/* Limits, sizes and timeouts of a container that names none, and what brig.conf accepts; `c` is zeroed before. */
-int config_defaults(struct container_config *c, const struct conf *conf, struct error *e);
+/* Limits, sizes and timeouts of a container that names none; `c` is zeroed before. */
+void config_defaults(struct container_config *c, const struct conf *conf);
 
 /*
  * A path inside the container, made clean: absolute, no "." or "..", no doubled or last slash, not "/" itself. With

@@ -31,7 +31,7 @@ static uint64_t open_files(uint64_t wanted)
 	return own.rlim_max;
 }
 
-int config_defaults(struct container_config *c, const struct conf *conf, struct error *e)
+void config_defaults(struct container_config *c, const struct conf *conf)
 {
 	uint64_t memory = conf->memory, files = open_files(conf->nofile);
 
@@ -51,14 +51,6 @@ int config_defaults(struct container_config *c, const struct conf *conf, struct 
 	c->rlimits[0] = (struct spec_rlimit){ RLIMIT_CORE, 0, 0 };
 	c->rlimits[1] = (struct spec_rlimit){ RLIMIT_NOFILE, files, files };
 	c->n_rlimits = 2;
-	strv_foreach(a, conf->accept_lowered) {
-		int r = config_add_lower(c, *a, e);
-
-		if (r < 0)
-			return error_wrap(e, "accept_lowered in brig.conf");
-		c->lower[c->n_lower - 1].accept = true;
-	}
-	return 0;
 }
 
 static int bad(struct error *e, const char *option, const char *value, const char *want)

@@ -123,6 +123,7 @@ struct container_state {
 	uint64_t ns[8];		      /* inode numbers: user pid ipc uts cgroup time net mnt */
 	char *health;		      /* "starting", "healthy", "unhealthy", NULL */
 	uint64_t health_failing;
+	char **accepted;	      /* accept_lowered of brig.conf at the last start; restarts may not be able to read it */
 	struct spec_port *ports;      /* with the host ports that were really taken */
 	size_t n_ports;
 };

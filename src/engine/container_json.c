@@ -215,6 +215,7 @@ static const struct field state_fields[] = {
 	F(struct container_state, ns, K_NS),
 	F(struct container_state, health, K_STR),
 	F(struct container_state, health_failing, K_U64),
+	F(struct container_state, accepted, K_STRV),
 	F_LIST(struct container_state, ports, port_fields),
 	F_END,
 };

@@ -43,6 +43,9 @@ enum { LIFE_DONE = 0, LIFE_RESTART = 1 };
 int life_after(struct container *c, int status, enum monitor_reason why, int userns_fd, uint64_t *delay_ns,
 	       struct error *e);
 
+/* Records what brig.conf accepted for this start. */
+void life_note_accepted(struct container_state *s, const struct spec *spec);
+
 /* A pidfd of pid 1, checked to be the one that was started and to run with the container's ids; -ESRCH. */
 int life_pidfd(const struct container *c, struct error *e);
 
@@ -63,6 +66,7 @@ int kept_fill(struct started *st, struct error *e);
 void kept_take(const struct monitor_kit *kit);
 int kept_refill(struct started *st, struct error *e);
 bool kept_is_owner(void); /* this process is such an owner */
+int kept_secrets(void);	  /* the memory file of secret.h, -1 for none; not to be closed */
 /* The container's cgroup: by the kept descriptors, else by its path. */
 int kept_cgroup(const char *path, struct cgroup *cg, struct error *e);
 int kept_again(struct launch_again *a, struct error *e); /* for a restart */

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/home.h"
+#include "engine/secret.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -21,9 +22,9 @@ static const char *const dirs[] = { "containers", "names", "ids", "run", "events
 
 static struct {
 	bool taken;
-	int cgroups[CG_COUNT], procs[CG_COUNT], mntns;
+	int cgroups[CG_COUNT], procs[CG_COUNT], mntns, secrets;
 	size_t n_cgroups, n_procs;
-} kept = { .mntns = -1 };
+} kept = { .mntns = -1, .secrets = -1 };
 
 static int add(struct started *st, int fd, const char *what, struct error *e)
 {
@@ -50,6 +51,8 @@ int kept_fill(struct started *st, struct error *e)
 	}
 	if (r == 0 && st->launched.mntns_fd >= 0)
 		r = add(st, fcntl(st->launched.mntns_fd, F_DUPFD_CLOEXEC, 3), "mount namespace", e);
+	if (r == 0 && st->launched.mntns_fd >= 0 && secret_fd(&st->spec) >= 0)
+		r = add(st, fcntl(secret_fd(&st->spec), F_DUPFD_CLOEXEC, 3), "secrets", e);
 	if (r < 0 || !st->plan.cgroup.path[0])
 		return r;
 	r = cgroup_open(st->plan.cgroup.path, &cg, e);
@@ -80,6 +83,8 @@ static void take_one(int fd)
 		return;
 	if (fs.f_type == NSFS_MAGIC)
 		kept.mntns = fd;
+	else if (secret_is_fd(fd))
+		kept.secrets = fd;
 	else if (S_ISDIR(st.st_mode) && kept.n_cgroups < CG_COUNT)
 		kept.cgroups[kept.n_cgroups++] = fd;
 	else if (S_ISREG(st.st_mode) && kept.n_procs < CG_COUNT)
@@ -111,11 +116,18 @@ int kept_refill(struct started *st, struct error *e)
 			dirs[i], e);
 	if (r == 0 && kept.mntns >= 0)
 		r = add(st, fcntl(kept.mntns, F_DUPFD_CLOEXEC, 3), "mount namespace", e);
+	if (r == 0 && kept.secrets >= 0)
+		r = add(st, fcntl(kept.secrets, F_DUPFD_CLOEXEC, 3), "secrets", e);
 	for (size_t i = 0; r == 0 && i < kept.n_cgroups; i++)
 		r = add(st, fcntl(kept.cgroups[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
 	for (size_t i = 0; r == 0 && i < kept.n_procs; i++)
 		r = add(st, fcntl(kept.procs[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
 	return r;
+}
+
+int kept_secrets(void)
+{
+	return kept.secrets;
 }
 
 bool kept_is_owner(void)

@@ -11,6 +11,7 @@
 #include "confine/wall.h"
 #include "engine/ids.h"
 #include "engine/life.h"
+#include "engine/secret.h"
 #include "engine/volume.h"
 #include "image/store.h"
 
@@ -66,7 +67,9 @@ static int open_root(const struct container *c, struct spec *s, struct error *e)
 	s->root.kind = k->rootfs ? SPEC_ROOT_DIR : SPEC_ROOT_IMAGE;
 	s->root.read_only = k->read_only;
 	s->root.tmpfs_size = k->root_tmpfs;
-	if (k->rootfs) {
+	if (kept_is_owner()) {
+		s->root.staged = true;
+	} else if (k->rootfs) {
 		s->root.lower_fd = open(k->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (s->root.lower_fd < 0)
 			return error_errno(e, errno, "--rootfs %s", k->rootfs);
@@ -103,7 +106,8 @@ int container_spec_files(const struct container *c, struct spec *s, struct error
 		m->file = true;
 		m->fd = fd;
 	}
-	return 0;
+	/* A running one is only looked at: its secrets are not read again. */
+	return container_running(c) ? 0 : secret_mounts(c, kept_secrets(), s, e);
 }
 
 static void add_tmpfs_defaults(const struct container *c, struct spec *s)
@@ -227,14 +231,14 @@ static void copy_simple(const struct container *c, struct spec *s)
 }
 
 /* What a person accepted once, in brig.conf: counts only where the machine lacks it. */
-static int add_accepted(struct spec *s, struct error *e)
+static int add_accepted(const struct container *c, struct spec *s, struct error *e)
 {
-	struct conf conf;
-	int r = conf_load(&conf, e);
+	struct conf conf = { 0 };
+	int r = kept_is_owner() ? 0 : conf_load(&conf, e);
 
 	if (r < 0)
 		return r;
-	for (char *const *it = conf.accept_lowered; r == 0 && it && *it; it++) {
+	for (char *const *it = kept_is_owner() ? c->state.accepted : conf.accept_lowered; r == 0 && it && *it; it++) {
 		s->lower = xrealloc(s->lower, s->n_lower + 1, sizeof(*s->lower));
 		r = lower_parse(*it, &s->lower[s->n_lower], e);
 		if (r == 0)
@@ -246,6 +250,18 @@ static int add_accepted(struct spec *s, struct error *e)
 	return r;
 }
 
+void life_note_accepted(struct container_state *s, const struct spec *spec)
+{
+	strv_free(s->accepted);
+	s->accepted = NULL;
+	for (size_t i = 0; i < spec->n_lower; i++) {
+		const struct spec_lower *l = &spec->lower[i];
+
+		if (l->accept)
+			strv_add(&s->accepted, l->detail ? xasprintf("%s=%s", l->wall, l->detail) : xstrdup(l->wall));
+	}
+}
+
 int container_spec(const struct container *c, struct spec *s, struct error *e)
 {
 	struct tree_ids tree = { 0 };
@@ -255,13 +271,13 @@ int container_spec(const struct container *c, struct spec *s, struct error *e)
 	copy_simple(c, s);
 	if (!s->args)
 		return error_set(e, EINVAL, "no command: neither the image nor the command line names one");
-	if (c->config.tree)
+	if (c->config.tree && !kept_is_owner())
 		r = tree_ids_read(c->config.tree, &tree, e);
 	if (r == 0)
 		r = ids_maps(c, &tree, s, e);
 	tree_ids_free(&tree);
 	if (r == 0)
-		r = add_accepted(s, e);
+		r = add_accepted(c, s, e);
 	if (r == 0)
 		r = add_caps(&c->config, s, e);
 	if (r == 0)

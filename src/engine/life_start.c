@@ -336,6 +336,8 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 	if (kept_is_owner() && c->state.cgroup && *c->state.cgroup)
 		st->spec.cgroup_stands = xstrdup(c->state.cgroup);
 	if (r == 0)
+		life_note_accepted(&c->state, &st->spec);
+	if (r == 0)
 		r = plan_make(&st->spec, &st->plan, e);
 	if (r == 0)
 		r = plan_net(c, &st->spec, net, e);

@@ -171,6 +171,14 @@ static void sweep(int all, const char *name)
 		volume_delete_tree(all, name, NULL);
 }
 
+/* A volume that was to go with its container, which has gone. */
+static bool is_over(const struct volume *v)
+{
+	_cleanup_close_ int all = v->auto_remove ? home_data_dir("containers", NULL) : -1;
+
+	return all >= 0 && v->used_by[0] && faccessat(all, v->used_by, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 int volume_list(struct volume **out, size_t *n, char ***notes, struct error *e)
 {
 	_cleanup_close_ int all = home_data_dir("volumes", e), fd = -1;
@@ -202,6 +210,10 @@ int volume_list(struct volume **out, size_t *n, char ***notes, struct error *e)
 				strv_add_copy(notes, why.text);
 			continue;
 		}
+		if (is_over(&v) && volume_remove(v.name, NULL) == 0) {
+			volume_free(&v);
+			continue;
+		}
 		if (*n == room) {
 			room = room ? room * 2 : 16;
 			*out = xrealloc(*out, room, sizeof(**out));
@@ -211,6 +223,17 @@ int volume_list(struct volume **out, size_t *n, char ***notes, struct error *e)
 	if (*n > 1)
 		qsort(*out, *n, sizeof(**out), by_name);
 	return 0;
+}
+
+void volume_sweep(void)
+{
+	struct volume *all = NULL;
+	size_t n = 0;
+
+	volume_list(&all, &n, NULL, NULL);
+	for (size_t i = 0; i < n; i++)
+		volume_free(&all[i]);
+	free(all);
 }
 
 /* --- use and removal ---------------------------------------------------------------------------------------------- */
@@ -304,6 +327,8 @@ int volume_drop_anonymous(const struct container_config *c, struct error *e)
 	struct error own = { 0 };
 	int result = 0;
 
+	if (!home_is_root() && streq(c->slot, "raw"))
+		return 0; /* root's: see volume.h */
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		int r;
 

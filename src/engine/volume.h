@@ -30,6 +30,7 @@ struct volume {
 	uint64_t created_ns;
 	char **labels;	/* "KEY=value" */
 	bool anonymous; /* made for one container, without a name of a person's */
+	bool auto_remove; /* goes with the container that used it last */
 	enum volume_fill fill;
 	char used_by[CONTAINER_ID_LEN + 1];   /* the container that used it last; "" for none */
 	struct spec_idmap *uidmap, *gidmap; /* whose host ids the files hold; none: raw ids, or never used */
@@ -54,7 +55,10 @@ int volume_parse(const json_t *j, struct volume *v, struct error *e);
 int volume_users(const char *name, char ***ids, struct error *e);
 /* -EBUSY: a container has it; the error names it. -ENOENT. */
 int volume_remove(const char *name, struct error *e);
-/* The anonymous volumes of a container that is being removed, unless another container has one. */
+/*
+ * The anonymous volumes of a container that is being removed, unless another container has one. What an unprivileged owner
+ * (volume_is_owner()) cannot remove goes when root's brig looks at volumes the next time: `auto_remove`.
+ */
 int volume_drop_anonymous(const struct container_config *c, struct error *e);
 
 /* The ids inside that files of the volume may have, added to the lists without doubles. For a user's volumes. */
@@ -70,7 +74,13 @@ int volume_ids(const char *name, uint32_t **uids, size_t *n_uids, uint32_t **gid
 int volume_claim(const struct container *c, const struct volume_mount *m, const struct spec_idmap *uidmap, size_t n_uidmap,
 		 const struct spec_idmap *gidmap, size_t n_gidmap, bool *copy_up, struct error *e);
 
-/* All that the configuration mounts (binds, volumes, tmpfs, secrets) into a specification that has its id maps. */
+/* True in a process that is a container of root's unprivileged owner: root's volumes are out of its reach. */
+bool volume_is_owner(const struct container *c);
+
+/*
+ * All that the configuration mounts (binds, volumes, tmpfs) into a specification that has its id maps. Of a running container, and
+ * for its owner's restart, without opening anything.
+ */
 int volume_mounts(const struct container *c, struct spec *s, struct error *e);
 /* Once the container's mounts stand: the volumes that were to be filled from the image have been. */
 int volumes_filled(const struct container *c, struct error *e);

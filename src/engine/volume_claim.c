@@ -6,7 +6,6 @@
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
-#include "engine/secret.h"
 
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -132,6 +131,7 @@ static int claim(int dir, struct volume *v, const struct container *c, const str
 		v->fill = m->no_copy || !is_empty(dir) ? VOLUME_FILLED : VOLUME_FILLING;
 	*copy_up = v->fill == VOLUME_FILLING;
 	memcpy(v->used_by, c->config.id, sizeof(v->used_by));
+	v->auto_remove = m->anonymous && c->config.auto_remove;
 	r = volume_save(dir, v, false, e);
 	if (r == 0 && user)
 		r = take_over(dir, v, to, e);
@@ -150,6 +150,8 @@ int volume_claim(const struct container *c, const struct volume_mount *m, const 
 	if (!e)
 		e = &own;
 	*copy_up = false;
+	if (m->anonymous && home_is_root())
+		volume_sweep();
 	r = volume_create(m->source, NULL, m->anonymous, NULL, e);
 	if (r < 0)
 		return r;
@@ -222,6 +224,15 @@ static int add_bind(const struct volume_mount *m, struct spec *s, struct error *
 	return 0;
 }
 
+/*
+ * What runs is only looked at, and a restart by the owner of a container of root's finds its sources mounted already: in
+ * neither case anything is opened or claimed.
+ */
+static bool stands_already(const struct container *c)
+{
+	return container_running(c) || volume_is_owner(c);
+}
+
 static int add_volume(const struct container *c, const struct volume_mount *m, struct spec *s, struct error *e)
 {
 	bool raw = home_is_root(), copy_up;
@@ -239,12 +250,16 @@ static int add_volume(const struct container *c, const struct volume_mount *m, s
 
 int volume_mounts(const struct container *c, struct spec *s, struct error *e)
 {
+	bool stands = stands_already(c);
+
 	for (size_t i = 0; i < c->config.n_mounts; i++) {
 		const struct volume_mount *m = &c->config.mounts[i];
 		struct spec_mount *sm;
 		int r = 0;
 
-		if (streq(m->type, "tmpfs"))
+		if (stands && !streq(m->type, "tmpfs"))
+			spec_add_mount(s, "bind", m->source, m->target, NULL, 0);
+		else if (streq(m->type, "tmpfs"))
 			spec_add_mount(s, "tmpfs", NULL, m->target, m->options, 0);
 		else if (streq(m->type, "bind"))
 			r = add_bind(m, s, e);
@@ -256,11 +271,18 @@ int volume_mounts(const struct container *c, struct spec *s, struct error *e)
 		sm->attrs = (m->read_only ? MOUNT_ATTR_RDONLY : 0) | (m->no_exec ? MOUNT_ATTR_NOEXEC : 0);
 		sm->writable = !m->read_only;
 	}
-	return secret_mounts(c, s, e);
+	return 0;
+}
+
+bool volume_is_owner(const struct container *c)
+{
+	return !home_is_root() && streq(c->config.slot, "raw");
 }
 
 int volumes_filled(const struct container *c, struct error *e)
 {
+	if (volume_is_owner(c))
+		return 0; /* the first start has done it */
 	for (size_t i = 0; i < c->config.n_mounts; i++) {
 		int r = 0;
 

@@ -11,6 +11,9 @@ int volume_lock(const char *name, struct error *e);
 int volume_load(int dir, const char *name, struct volume *v, struct error *e);
 int volume_save(int dir, const struct volume *v, bool sync, struct error *e);
 
+/* Removes what unprivileged owners of root's containers had to leave. */
+void volume_sweep(void);
+
 /*
  * Removes the folder `name` of DATA/volumes with its data/, whose files may belong to ids of containers: an ordinary user
  * does it as root of a namespace that maps them.

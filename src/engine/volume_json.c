@@ -66,6 +66,7 @@ json_t *volume_json(const struct volume *v)
 	json_object_set_new(j, "name", json_string(v->name));
 	json_object_set_new(j, "created_ns", json_integer((json_int_t)v->created_ns));
 	json_object_set_new(j, "anonymous", json_boolean(v->anonymous));
+	json_object_set_new(j, "auto_remove", json_boolean(v->auto_remove));
 	json_object_set_new(j, "labels", json_from_strv(v->labels));
 	json_object_set_new(j, "fill", json_string(fill_names[v->fill]));
 	if (v->used_by[0])
@@ -112,8 +113,8 @@ static int read_map(const json_t *j, const char *key, struct spec_idmap **map, s
 
 static int parse(const json_t *j, struct volume *v, struct error *e)
 {
-	static const char *const keys[] = { "name",    "created_ns", "anonymous", "labels",
-					    "fill",    "used_by",    "uidmap",	  "gidmap" };
+	static const char *const keys[] = { "name", "created_ns", "anonymous", "auto_remove", "labels",
+					    "fill", "used_by",	  "uidmap",    "gidmap" };
 	const char *name = NULL, *fill = "new", *used_by = "", *key;
 	int64_t created = 0;
 	json_t *value;
@@ -136,6 +137,8 @@ static int parse(const json_t *j, struct volume *v, struct error *e)
 		r = json_get_int(j, "", "created_ns", 0, INT64_MAX, &created, e);
 	if (r == 0)
 		r = json_get_bool(j, "", "anonymous", &v->anonymous, e);
+	if (r == 0)
+		r = json_get_bool(j, "", "auto_remove", &v->auto_remove, e);
 	if (r == 0)
 		r = json_get_strv(j, "", "labels", &v->labels, e);
 	if (r == 0)

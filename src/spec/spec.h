@@ -22,7 +22,8 @@ struct spec_idmap {
 /* A file of a tmpfs, written before anything of the container runs. */
 struct spec_file {
 	char *name;	    /* one part */
-	int fd;		    /* its bytes (memfd) */
+	int fd;		    /* a memory file; its bytes are `len` from `offset` */
+	uint64_t offset, len;
 	uint32_t uid, gid, mode;
 };
 
@@ -49,6 +50,7 @@ enum spec_root_kind {
 
 struct spec_root {
 	enum spec_root_kind kind;
+	bool staged;	     /* a restart: the sources of root and mounts stand in a mount namespace, descriptors are -1 */
 	int lower_fd;	     /* the tree; a detached idmapped mount when root runs brig, else a folder */
 	int data_fd;	     /* the object folder (data-only lower layer), -1 when files carry their own bytes */
 	int rw_fd;	     /* folder in which container root makes "up" and "work"; -1: no writable layer on disk */
