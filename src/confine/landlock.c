@@ -13,7 +13,6 @@
 #include "base/str.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -66,9 +65,7 @@ enum {
 /* /dev holds the container's own few nodes; daemons make sockets there (/dev/log). */
 #define FS_DEV	   (FS_FILE | FS_IOCTL_DEV | FS_MAKE_SOCK | FS_REMOVE_FILE)
 
-enum { ROOT_ENTRIES_MAX = 512 };
-
-static const char *const details[] = { "fs", "root", "proc", "bind", "ephemeral", "scope", NULL };
+static const char *const details[] = { "fs", "proc", "bind", "ephemeral", "scope", NULL };
 
 int landlock_abi(void)
 {
@@ -132,7 +129,7 @@ static void words_fs(const struct spec *s, int abi, struct buf *b)
 		return;
 	for (size_t i = 0; i < s->n_mounts; i++)
 		places += s->mounts[i].writable;
-	buf_printf(b, "writes %s%zu declared %s", s->root.read_only ? "only to " : "only to the layer's folders and ",
+	buf_printf(b, "writes %s%zu declared %s", s->root.read_only ? "only to " : "only to its own layer and ",
 		   places, places == 1 ? "place" : "places");
 	if (abi < 3)
 		buf_puts(b, " (truncate not covered before Linux 6.2)");
@@ -152,7 +149,7 @@ static void words_bind(const struct spec *s, struct buf *b)
 /* What is lowered, by name: for the note. */
 static void words_lowered(const struct spec *s, struct buf *b)
 {
-	static const char *const texts[] = { "writes anywhere", "new files and folders in /", "writes to /proc",
+	static const char *const texts[] = { "writes anywhere", "writes to /proc",
 					     "TCP bind on any port", "TCP bind on ports that the kernel picks",
 					     "signals and abstract sockets not scoped" };
 
@@ -226,65 +223,6 @@ static int allow_path(const struct rules *r, const char *path, int flags, uint64
 	return fd < 0 ? fd : allow_fd(r, fd, access);
 }
 
-/* Mounts on the root's own folders have a rule when they were declared writable, else none. */
-static bool is_mount(const struct spec *s, const char *name)
-{
-	for (size_t i = 0; i < s->n_mounts; i++)
-		if (s->mounts[i].target[0] == '/' && streq(s->mounts[i].target + 1, name))
-			return true;
-	return false;
-}
-
-static int allow_entry(const struct rules *r, const struct dirent *d)
-{
-	_cleanup_close_ int fd = -1;
-
-	/* Links lead to places of their own; pipes and sockets need no rule; FOLDER rights fit no file. */
-	if (d->d_type != DT_DIR && d->d_type != DT_REG && d->d_type != DT_UNKNOWN)
-		return 0;
-	fd = openat(r->root, d->d_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return d->d_type == DT_DIR ? allow(r, fd, FS_FOLDER) : allow_fd(r, fd, FS_FOLDER);
-}
-
-static bool is_special(const char *name)
-{
-	return streq(name, ".") || streq(name, "..") || streq(name, "proc") || streq(name, "sys") || streq(name, "dev");
-}
-
-/* The writable root: each entry of it but those that other rules decide. */
-static int allow_root(const struct rules *r, const struct spec *s, struct error *e)
-{
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *d;
-	unsigned n = 0;
-	int fd, err;
-
-	fd = openat(r->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return error_errno(e, errno, "/");
-	dir = fdopendir(fd);
-	if (!dir) {
-		err = errno;
-		close(fd);
-		return error_errno(e, err, "/");
-	}
-	while ((d = readdir(dir))) {
-		if (is_special(d->d_name) || is_mount(s, d->d_name))
-			continue;
-		if (++n > ROOT_ENTRIES_MAX) {
-			error_set(e, E2BIG, "more than %d files and folders in /", ROOT_ENTRIES_MAX);
-			error_hint(e, "--lower landlock=root makes one rule for all of /");
-			return -E2BIG;
-		}
-		err = allow_entry(r, d);
-		if (err < 0)
-			return error_errno(e, err, "/%s", d->d_name);
-	}
-	return 0;
-}
-
 /*
  * Files and terminals that the process holds as stdin, stdout or stderr: programs open them again as /dev/stdout. Pipes and
  * sockets need no rule.
@@ -310,12 +248,13 @@ static int allow_places(const struct rules *r, const struct spec *s, struct erro
 {
 	int err;
 
-	if (lowered(s, "root") && !s->root.read_only)
-		err = allow_path(r, "/", 0, FS_FOLDER);
-	else
-		err = s->root.read_only ? 0 : allow_root(r, s, e);
+	/*
+	 * The container's own layer is a declared place, all of it: a program may make files anywhere in it. What must not be
+	 * written below / is mounted read-only (/proc, binds); what lies outside (a folder that leaked in) has no rule.
+	 */
+	err = s->root.read_only ? 0 : allow_path(r, "/", 0, FS_FOLDER);
 	if (err < 0)
-		return err;
+		return error_errno(e, err, "/");
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		if (!s->mounts[i].writable)
 			continue;

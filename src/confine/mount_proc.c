@@ -176,6 +176,7 @@ int mount_proc(struct launch *l, struct error *e)
 	struct masks k = { -1, -1 };
 	_cleanup_close_ int m = -1, at = -1, sys = -1;
 	struct statfs fs;
+	bool writable;
 	int r;
 
 	/* Ours: never attached, so nothing can be mounted over it. */
@@ -187,7 +188,9 @@ int mount_proc(struct launch *l, struct error *e)
 	at = path_mkdirs_in(l->root_fd, "proc", 0555);
 	if (at < 0)
 		return error_errno(e, at, "/proc of the image");
-	m = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
+	/* Read-only: nothing that a program needs is written there, and much of what broke engines was. */
+	writable = spec_lowered(s, "landlock", "proc") || spec_lowered(s, "seccomp", "userns");
+	m = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC | (writable ? 0 : MOUNT_ATTR_RDONLY), e);
 	if (m < 0)
 		return m;
 	r = mount_attach(m, at, e);
@@ -198,7 +201,7 @@ int mount_proc(struct launch *l, struct error *e)
 		r = mask_proc(&k, m, e);
 	if (r == 0)
 		r = mask_named(l, &k, e);
-	if (r == 0) {
+	if (r == 0 && writable) {
 		sys = openat(m, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		r = sys < 0 ? error_errno(e, errno, "/proc/sys") : make_read_only(sys, e);
 	}

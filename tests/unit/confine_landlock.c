@@ -79,7 +79,7 @@ static int teardown(void **state)
 /* The specification under test: made before the fork, used in the child. */
 static struct spec spec;
 static bool joining;
-static int report_fd;
+static int report_fd, outside_fd;
 
 static void lower(const char *detail)
 {
@@ -143,6 +143,8 @@ static void behind(bool in_root, void (*inside)(void))
 		skip();
 	}
 	assert_int_equal(pipe(out), 0);
+	/* Without a root of its own the self-test's /proc would lie below a writable /. */
+	spec.root.read_only |= !in_root;
 	p.spec = &spec;
 	assert_int_equal(wall_landlock.plan(&spec, &p, &e), 0);
 	pid = fork();
@@ -151,6 +153,7 @@ static void behind(bool in_root, void (*inside)(void))
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGSEGV, SIG_DFL);
 		report_fd = out[1];
+		outside_fd = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		l.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || (in_root && (chroot(root) < 0 || chdir("/") < 0)))
 			child_expect("setup", -errno, 0);
@@ -252,14 +255,13 @@ static void inside_writable_root(void)
 	expect(sys(rename("/data/a", "/other/a")), 0);
 	expect(sys(unlink("/other/a")), 0);
 	expect(do_open("/file", O_WRONLY), 0);
-	expect(do_open("/new", O_WRONLY | O_CREAT), -EACCES);
-	expect(sys(mkdir("/folder", 0755)), -EACCES);
-	expect(do_open("/proc/knob", O_WRONLY), -EACCES);
-	expect(do_open("/sys/knob", O_WRONLY), -EACCES);
-	expect(sys(unlink("/sys/knob")), -EACCES);
-	/* a mount that nobody declared writable */
-	expect(do_open("/mounted/old", O_WRONLY), -EACCES);
-	expect(do_open("/mounted/old", O_RDONLY), 0);
+	expect(do_open("/new", O_WRONLY | O_CREAT), 0);
+	expect(sys(unlink("/new")), 0);
+	/* A folder of the host that leaked in: no rule leads to it, so it can be read and not written. */
+	expect(sys(openat(outside_fd, "outside", O_WRONLY | O_CLOEXEC)), -EACCES);
+	expect(sys(openat(outside_fd, "new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), -EACCES);
+	expect(sys(unlinkat(outside_fd, "outside", 0)), -EACCES);
+	expect(sys(openat(outside_fd, "outside", O_RDONLY | O_CLOEXEC)) >= 0 ? 0 : -1, 0);
 }
 
 static void writable_root(void **state)
@@ -267,23 +269,7 @@ static void writable_root(void **state)
 	(void)state;
 	spec_add_mount(&spec, "bind", "/x", "/mounted", NULL, 0);
 	behind(true, inside_writable_root);
-	assert_file("proc/knob", "before");
-	assert_file("mounted/old", "before");
-}
-
-static void inside_whole_root(void)
-{
-	expect(do_open("/new", O_WRONLY | O_CREAT), 0);
-	expect(sys(unlink("/new")), 0);
-}
-
-static void whole_root_by_name(void **state)
-{
-	(void)state;
-	lower("root");
-	/* /proc lies below / now: the self-test has nothing to refuse there. */
-	lower("proc");
-	behind(true, inside_whole_root);
+	assert_file("../outside", "before");
 }
 
 static void inside_proc(void)
@@ -295,6 +281,7 @@ static void inside_proc(void)
 static void proc_by_name(void **state)
 {
 	(void)state;
+	spec.root.read_only = true;
 	lower("proc");
 	behind(true, inside_proc);
 }
@@ -444,6 +431,7 @@ static int raise_fails(const char *wanted)
 	assert_int_equal(wall_landlock.plan(&spec, &p, &e), 0);
 	pid = fork();
 	if (pid == 0) {
+		outside_fd = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		l.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || chroot(root) < 0 || chdir("/") < 0)
 			_exit(9);
@@ -459,22 +447,6 @@ static void missing_place(void **state)
 	(void)state;
 	declare("/nowhere");
 	assert_int_equal(raise_fails("/nowhere"), 0);
-}
-
-static void too_many_entries(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 600; i++) {
-		_cleanup_free_ char *name = xasprintf("root/f%d", i);
-
-		put(name, "");
-	}
-	assert_int_equal(raise_fails("landlock=root"), 0);
-	for (int i = 0; i < 600; i++) {
-		_cleanup_free_ char *path = xasprintf("%s/root/f%d", top, i);
-
-		unlink(path);
-	}
 }
 
 /* Law 2 on older kernels: the missing part and its flag are named, and accepting it by name is enough. */
@@ -561,9 +533,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(read_only_root),	  TEST(writable_root), TEST(whole_root_by_name), TEST(proc_by_name),
+		TEST(read_only_root),	  TEST(writable_root), TEST(proc_by_name),
 		TEST(fs_by_name),	  TEST(declared_ports), TEST(ephemeral_by_name),  TEST(bind_by_name),
-		TEST(scopes),		  TEST(stdout_can_be_reopened), TEST(missing_place), TEST(too_many_entries),
+		TEST(scopes),		  TEST(stdout_can_be_reopened), TEST(missing_place),
 		TEST(older_kernels),	  TEST(proves),
 	};
 
