@@ -8,13 +8,14 @@
 #include "image/index.h"
 #include "image/name.h"
 #include "image/oci.h"
+#include "image/tar_write.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 512, CHUNK = 1024 * 1024 };
+enum { CHUNK = 1024 * 1024 };
 
 struct saving {
 	const struct save_request *req;
@@ -23,58 +24,25 @@ struct saving {
 	size_t n_blobs;
 	json_t *index, *docker;	       /* manifests of index.json; entries of manifest.json */
 	uint64_t done, total;
+	struct tar_writer tar;
 	char *chunk;
 	struct error *e;
 };
 
-/* --- tar: ustar, with a pax record for sizes that its field cannot hold ------------------------------------------ */
-
-static void put_octal(char *field, size_t n, uint64_t v)
+static int write_out(void *arg, const void *data, size_t n, struct error *e)
 {
-	field[n - 1] = 0;
-	for (size_t i = n - 1; i-- > 0; v >>= 3)
-		field[i] = (char)('0' + (v & 7));
+	const struct saving *s = arg;
+	int r = fd_write_all(s->req->out, data, n);
+
+	return r < 0 ? error_errno(e, r, "cannot write") : 0;
 }
 
+/* Without owner and time: the same images give the same archive. */
 static int put_header(struct saving *s, const char *name, char type, uint64_t size)
 {
-	char h[BLOCK] = { 0 };
-	unsigned sum = 0;
+	struct tar_entry entry = { .type = type, .path = name, .mode = type == 'd' ? 0755 : 0644, .size = size };
 
-	snprintf(h, 100, "%s", name);
-	put_octal(h + 100, 8, type == '5' ? 0755 : 0644);
-	put_octal(h + 108, 8, 0);
-	put_octal(h + 116, 8, 0);
-	put_octal(h + 124, 12, size > 077777777777 ? 0 : size);
-	put_octal(h + 136, 12, 0); /* the same images give the same archive */
-	memset(h + 148, ' ', 8);
-	h[156] = type;
-	memcpy(h + 257, "ustar\0" "00", 8);
-	for (size_t i = 0; i < BLOCK; i++)
-		sum += (unsigned char)h[i];
-	put_octal(h + 148, 7, sum);
-	return fd_write_all(s->req->out, h, BLOCK);
-}
-
-static int put_padding(struct saving *s, uint64_t size)
-{
-	static const char zeros[BLOCK];
-
-	return fd_write_all(s->req->out, zeros, -size % BLOCK);
-}
-
-/* "LEN size=N\n", LEN counting itself. */
-static int put_pax_size(struct saving *s, uint64_t size)
-{
-	char record[64];
-	int len = snprintf(record, sizeof(record), "00 size=%llu\n", (unsigned long long)size);
-	int r;
-
-	snprintf(record, sizeof(record), "%02d size=%llu\n", len, (unsigned long long)size);
-	r = put_header(s, "pax", 'x', (uint64_t)len);
-	if (r == 0)
-		r = fd_write_all(s->req->out, record, (size_t)len);
-	return r < 0 ? r : put_padding(s, (uint64_t)len);
+	return tar_write_entry(&s->tar, &entry, s->e);
 }
 
 /* --- files of the layout, in whichever form ---------------------------------------------------------------------- */
@@ -86,17 +54,9 @@ static bool folder(const struct saving *s)
 
 static int put_folder(struct saving *s, const char *name)
 {
-	int r;
-
-	if (folder(s)) {
-		r = mkdirat(s->req->out, name, 0755) < 0 ? -errno : 0;
-	} else {
-		char path[100];
-
-		snprintf(path, sizeof(path), "%s/", name);
-		r = put_header(s, path, '5', 0);
-	}
-	return r < 0 ? error_errno(s->e, r, "cannot write %s", name) : 0;
+	if (!folder(s))
+		return put_header(s, name, 'd', 0);
+	return mkdirat(s->req->out, name, 0755) < 0 ? error_errno(s->e, errno, "cannot make %s", name) : 0;
 }
 
 static int put_document(struct saving *s, const char *name, const json_t *j)
@@ -107,17 +67,13 @@ static int put_document(struct saving *s, const char *name, const json_t *j)
 
 	if (folder(s)) {
 		r = file_replace(s->req->out, name, text, n, 0644, false);
-	} else {
-		r = put_header(s, name, '0', n);
-		if (r == 0)
-			r = fd_write_all(s->req->out, text, n);
-		if (r == 0)
-			r = put_padding(s, n);
+		return r < 0 ? error_errno(s->e, r, "cannot write %s", name) : 0;
 	}
-	return r < 0 ? error_errno(s->e, r, "cannot write %s", name) : 0;
+	r = put_header(s, name, 'f', n);
+	return r < 0 ? r : tar_write_data(&s->tar, text, n, s->e);
 }
 
-/* The bytes, hashed on the way (law 6). */
+/* The bytes, hashed on the way (law 6); `to` -1: into the archive. */
 static int copy_verified(struct saving *s, int from, int to, const char *hex, uint64_t size)
 {
 	_cleanup_hash_ struct hash *hash = hash_new();
@@ -134,9 +90,12 @@ static int copy_verified(struct saving *s, int from, int to, const char *hex, ui
 		if (n <= 0)
 			return error_errno(s->e, n < 0 ? errno : EIO, "cannot read blob sha256:%.12s", hex);
 		hash_add(hash, s->chunk, (size_t)n);
-		r = fd_write_all(to, s->chunk, (size_t)n);
+		if (to < 0)
+			r = tar_write_data(&s->tar, s->chunk, (size_t)n, s->e);
+		else if ((r = fd_write_all(to, s->chunk, (size_t)n)) < 0)
+			error_errno(s->e, r, "cannot write");
 		if (r < 0)
-			return error_errno(s->e, r, "cannot write");
+			return r;
 		left -= (uint64_t)n;
 		s->done += (uint64_t)n;
 		if (s->req->progress)
@@ -156,7 +115,7 @@ static int put_blob(struct saving *s, const char *hex)
 	_cleanup_close_ int from = -1, to = -1;
 	char name[96];
 	struct stat st;
-	int r = 0;
+	int r;
 
 	snprintf(name, sizeof(name), "blobs/sha256/%s", hex);
 	from = openat(s->images, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -168,16 +127,8 @@ static int put_blob(struct saving *s, const char *hex)
 			return error_errno(s->e, errno, "cannot write %s", name);
 		return copy_verified(s, from, to, hex, (uint64_t)st.st_size);
 	}
-	if (st.st_size > 077777777777)
-		r = put_pax_size(s, (uint64_t)st.st_size);
-	if (r == 0)
-		r = put_header(s, name, '0', (uint64_t)st.st_size);
-	if (r < 0)
-		return error_errno(s->e, r, "cannot write");
-	r = copy_verified(s, from, s->req->out, hex, (uint64_t)st.st_size);
-	if (r == 0 && (r = put_padding(s, (uint64_t)st.st_size)) < 0)
-		error_errno(s->e, r, "cannot write");
-	return r;
+	r = put_header(s, name, 'f', (uint64_t)st.st_size);
+	return r < 0 ? r : copy_verified(s, from, -1, hex, (uint64_t)st.st_size);
 }
 
 /* --- what goes in ------------------------------------------------------------------------------------------------ */
@@ -276,7 +227,6 @@ static int write_all(struct saving *s)
 	_cleanup_json_ json_t *layout = json_pack("{s:s}", "imageLayoutVersion", "1.0.0");
 	_cleanup_json_ json_t *index = json_pack("{s:i,s:s,s:O}", "schemaVersion", 2, "mediaType", OCI_INDEX, "manifests",
 						 s->index);
-	static const char zeros[2 * BLOCK];
 	int r = put_folder(s, "blobs");
 
 	if (r == 0)
@@ -289,14 +239,12 @@ static int write_all(struct saving *s)
 		r = put_document(s, "manifest.json", s->docker);
 	if (r == 0)
 		r = put_document(s, "oci-layout", layout);
-	if (r == 0 && !folder(s) && (r = fd_write_all(s->req->out, zeros, sizeof(zeros))) < 0)
-		error_errno(s->e, r, "cannot write");
-	return r;
+	return r < 0 || folder(s) ? r : tar_write_end(&s->tar, s->e);
 }
 
 int image_save(const struct save_request *req, struct error *e)
 {
-	struct saving s = { .req = req, .images = -1, .e = e };
+	struct saving s = { .req = req, .images = -1, .tar = { .write = write_out, .arg = &s }, .e = e };
 	_cleanup_(index_free) struct index x = { 0 };
 	_cleanup_close_ int lock = store_lock(false, true, e); /* nothing is collected meanwhile */
 	int r = lock < 0 ? lock : index_read(&x, e);

@@ -108,7 +108,8 @@ int tree_ids_read(const char *tree, struct tree_ids *out, struct error *e)
 		r = read_list(j, "gids", &out->gids, &out->n_gids, e);
 	if (r < 0) {
 		tree_ids_free(out);
-		return error_wrap(e, "%s/trees/%.12s/ids", home_data_path(NULL), tree);
+		error_wrap(e, "%s/trees/%.12s/ids", home_data_path(NULL), tree);
+		return r;
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@ struct block {
 	_Alignas(16) char data[];
 };
 
-enum { BLOCK_SIZE = 256 * 1024 };
+enum { BLOCK_FIRST = 4 * 1024, BLOCK_MAX = 256 * 1024 };
 
 void *tree_alloc(struct tree *t, size_t n)
 {
@@ -21,8 +21,9 @@ void *tree_alloc(struct tree *t, size_t n)
 
 	n = (n + 15) & ~(size_t)15;
 	if (!b || b->size - b->used < n) {
-		size_t size = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+		size_t size = !b ? BLOCK_FIRST : b->size * 4 < BLOCK_MAX ? b->size * 4 : BLOCK_MAX;
 
+		size = n > size ? n : size;
 		b = xmalloc(sizeof(*b) + size);
 		b->next = t->blocks;
 		b->used = 0;
