@@ -18,6 +18,7 @@
 	HERE(events) \
 	HERE(exec) \
 	HERE(generate_systemd) \
+	HERE(health) \
 	HERE(history) \
 	HERE(image_inspect) \
 	HERE(images) \
@@ -45,6 +46,7 @@
 	HERE(tag) \
 	HERE(top) \
 	HERE(unpause) \
+	HERE(usage) \
 	HERE(version) \
 	HERE(volume_create) \
 	HERE(volume_inspect) \

@@ -133,7 +133,7 @@ static int exec_in(struct container *c, const struct options *o, char **args, st
 	if (r == 0)
 		r = plan_make(&s, plan, e);
 	if (r == 0)
-		r = launch_exec(plan, c->state.pid, c->state.pid_start, c->state.ns, &io, &l, e);
+		r = launch_exec(plan, c->state.pid, c->state.pid_start, c->state.ns, &io, NULL, &l, e);
 	if (r == 0) {
 		event_record("container", c->config.id, c->config.name, "exec_start", NULL, 0, NULL);
 		r = o->detach ? 0 : wait_here(c, o, &s, &l, e);

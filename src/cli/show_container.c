@@ -56,6 +56,23 @@ static json_t *when(uint64_t ns)
 	return json_string(text);
 }
 
+static json_t *health_state(const struct container_state *s)
+{
+	json_t *log = json_array();
+
+	for (size_t i = 0; i < s->n_health_log; i++) {
+		const struct health_result *r = &s->health_log[i];
+
+		json_array_append_new(log, json_pack("{s:o,s:o,s:i,s:o}", "Start", when(r->start_ns), "End", when(r->end_ns),
+						     "ExitCode", r->exit_code, "Output", str(r->output)));
+	}
+	if (s->health)
+		return json_pack("{s:o,s:o,s:o}", "Status", str(s->health), "FailingStreak", number(s->health_failing), "Log",
+				 log);
+	json_decref(log);
+	return json_null();
+}
+
 static json_t *state(const struct container *c)
 {
 	const struct container_state *s = &c->state;
@@ -73,8 +90,7 @@ static json_t *state(const struct container *c)
 	put(j, "Error", str(s->error));
 	put(j, "StartedAt", when(s->started_ns));
 	put(j, "FinishedAt", when(s->finished_ns));
-	put(j, "Health", s->health ? json_pack("{s:o,s:o}", "Status", str(s->health), "FailingStreak",
-					       number(s->health_failing)) : json_null());
+	put(j, "Health", health_state(s));
 	return j;
 }
 

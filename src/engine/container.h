@@ -34,6 +34,13 @@ struct health_config {
 	uint64_t retries;
 };
 
+/* One health check that was made. */
+struct health_result {
+	uint64_t start_ns, end_ns;
+	int exit_code;
+	char *output; /* its beginning, as text */
+};
+
 /* A -v, --mount or --tmpfs as it was asked for. */
 struct volume_mount {
 	char *type;	/* "bind", "volume", "tmpfs" */
@@ -122,8 +129,10 @@ struct container_state {
 	uint64_t net_start;
 	uint64_t ns[8];		      /* inode numbers: user pid ipc uts cgroup time net mnt */
 	char *health;		      /* "starting", "healthy", "unhealthy", NULL */
-	uint64_t health_failing;
 	char **accepted;	      /* accept_lowered of brig.conf at the last start; restarts may not be able to read it */
+	uint64_t health_failing;      /* failures in a row */
+	struct health_result *health_log; /* the last checks, oldest first */
+	size_t n_health_log;
 	struct spec_port *ports;      /* with the host ports that were really taken */
 	size_t n_ports;
 };

@@ -76,6 +76,14 @@ static const struct field health_fields[] = {
 	F_END,
 };
 
+static const struct field health_result_fields[] = {
+	F(struct health_result, start_ns, K_U64),
+	F(struct health_result, end_ns, K_U64),
+	F(struct health_result, exit_code, K_I32),
+	F(struct health_result, output, K_STR),
+	F_END,
+};
+
 static const struct field mount_fields[] = {
 	F(struct volume_mount, type, K_STR),
 	F(struct volume_mount, source, K_STR),
@@ -216,6 +224,7 @@ static const struct field state_fields[] = {
 	F(struct container_state, health, K_STR),
 	F(struct container_state, health_failing, K_U64),
 	F(struct container_state, accepted, K_STRV),
+	F_LIST(struct container_state, health_log, health_result_fields),
 	F_LIST(struct container_state, ports, port_fields),
 	F_END,
 };

@@ -20,5 +20,9 @@ enum {
  * the state's name changed. */
 bool health_step(const struct health_config *h, struct container_state *s, int code, uint64_t now_ns);
 
-/* Runs one check in the container and saves the outcome. HEALTH_* or a negative errno. */
+/* Runs one check in the container and saves the outcome; a paused one is left alone. The lock is held, by whoever runs this or
+ * its monitor. HEALTH_* or a negative errno. */
 int health_check(struct container *c, struct error *e);
+
+/* Body of the hidden command `brig __health ID`, a child of the monitor. Returns an exit code. */
+int health_main(const char *id, struct error *e);

@@ -106,7 +106,6 @@ static void usage_done(struct monitor *m, int code, uint64_t took)
 	uint64_t next = ms(code == USAGE_HIGH ? USAGE_HIGH_MS : USAGE_FINE_MS);
 
 	if (code == USAGE_OVER || code == USAGE_FAR_OVER) {
-		monitor_event(m, "disk_limit", NULL, 0);
 		monitor_stop(m, MONITOR_DISK, code == USAGE_OVER ? DISK_STOP_S : 0);
 		return;
 	}

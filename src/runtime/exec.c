@@ -62,13 +62,22 @@ static int enter_flags(pid_t pid)
 }
 
 /* Descriptors by which the new process joins the container's cgroups before anything else. */
-static int open_cgroup(struct launch *l, struct error *e)
+static int open_cgroup(struct launch *l, const struct launch_again *again, struct error *e)
 {
 	_cleanup_cgroup_ struct cgroup cg;
 	int r;
 
 	cgroup_init(&cg);
 	if (!l->plan->cgroup.path[0])
+		return 0;
+	for (size_t i = 0; again && i < again->n_cgroup_procs && i < ARRAY_SIZE(l->cgroup_join); i++) {
+		int fd = fcntl(again->cgroup_procs[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return error_errno(e, errno, "cgroup wall");
+		l->cgroup_join[l->n_cgroup_join++] = fd;
+	}
+	if (l->n_cgroup_join > 0)
 		return 0;
 	r = cgroup_open(l->plan->cgroup.path, &cg, e);
 	if (r == 0) {
@@ -106,7 +115,7 @@ static int finish(struct launched *out, struct error *e)
 }
 
 int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
-		struct launched *out, struct error *e)
+		const struct launch_again *again, struct launched *out, struct error *e)
 {
 	_cleanup_close_ int target = proc_pidfd_checked(pid, start_time), inner = -1;
 	struct clone_args args = { 0 };
@@ -125,7 +134,7 @@ int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t n
 	out->sync = pair[0];
 	inner = pair[1];
 	l.sync = inner;
-	r = open_cgroup(&l, e);
+	r = open_cgroup(&l, again, e);
 	if (r < 0) {
 		cleanup_close(&out->sync);
 		return r;

@@ -76,7 +76,8 @@ void launched_init(struct launched *l);
  * Another process in the running container whose pid 1 is `pid` with that start time, behind the same walls. The
  * namespaces found must be those of `ns` (inode numbers: user pid ipc uts cgroup time net mnt; 0: not compared), so
  * that a process that took over the pid, or a pid 1 that moved, is refused (R33). The spec of the plan carries what the new
- * process runs: args, env, cwd, uid, gid, groups, terminal. Started at once.
+ * process runs: args, env, cwd, uid, gid, groups, terminal. Started at once. `again`: the caller may not open the cgroup,
+ * but has the files by which it is joined; NULL: it may.
  */
 int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
-		struct launched *out, struct error *e);
+		const struct launch_again *again, struct launched *out, struct error *e);
