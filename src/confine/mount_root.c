@@ -313,17 +313,27 @@ static int stage_dir(struct launch *l, const char *name, struct error *e)
 	return fd < 0 ? error_errno(e, errno, "open %s", name) : fd;
 }
 
-/* Overlayfs takes only what is mounted in our own namespace: a detached mount from the starter is attached first. */
+/*
+ * Overlayfs takes only what is mounted in our own namespace, and shows the names of its layers in /proc/mounts to whoever is
+ * inside: they are mounted on the stage first, so that no name of the host's is seen.
+ */
 static int attach_source(struct launch *l, int i, const char *name, struct error *e)
 {
-	_cleanup_close_ int at = -1;
+	_cleanup_close_ int at = -1, copy = -1;
 	int r;
 
-	if (l->sources[i] < 0 || !l->sources_detached)
+	if (l->sources[i] < 0)
 		return 0;
 	at = stage_dir(l, name, e);
 	if (at < 0)
 		return at;
+	if (!l->sources_detached) {
+		copy = mount_clone(l->sources[i], 0, true, e);
+		if (copy < 0)
+			return error_wrap(e, "%s", name);
+		close(l->sources[i]);
+		l->sources[i] = steal_fd(&copy);
+	}
 	r = mount_attach(l->sources[i], at, e);
 	return r < 0 ? error_wrap(e, "%s", name) : 0;
 }

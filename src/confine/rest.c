@@ -241,10 +241,12 @@ const struct wall wall_devices = {
 
 const struct wall wall_env = {
 	.id = WALL_ENV, .name = "env", .what = "clean environment: nothing of the caller's", .on_exec = true,
+	.prove_inside = true,
 	.plan = plan_env, .prove = prove_env,
 };
 
 const struct wall wall_fds = {
 	.id = WALL_FDS, .name = "fds", .what = "no descriptor of the caller but stdio", .on_exec = true,
+	.prove_inside = true,
 	.plan = plan_fds, .raise = raise_fds, .prove = prove_fds,
 };
