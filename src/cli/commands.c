@@ -21,6 +21,7 @@
 	HERE(health) \
 	HERE(history) \
 	HERE(image_inspect) \
+	HERE(image_prune) \
 	HERE(images) \
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
 	HERE(info) \
@@ -33,6 +34,8 @@
 	HERE(posture) \
 	HERE(ps) \
 	HERE(rename) \
+	HERE(rmi) \
+	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(restart) \
 	HERE(rm) \
 	HERE(run) \
@@ -44,6 +47,10 @@
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
+	HERE(info) \
+	HERE(pause) \
+	HERE(setup) \
+	HERE(stats) \
 	HERE(top) \
 	HERE(unpause) \
 	HERE(usage) \

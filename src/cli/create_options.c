@@ -327,6 +327,9 @@ static int set_walls(struct making *m, struct error *e)
 	struct container_config *c = m->c;
 	int r = each(c, o->lower, config_add_lower, e);
 
+	if (r == 0 && geteuid() == 0 && config_lowered(c, "user", "caller"))
+		r = error_set(e, EINVAL, "--lower user=caller is for ordinary users: root itself is never in a container");
+
 	strv_foreach(a, o->cap_add)
 		if (r == 0)
 			r = config_add_cap(c, true, *a, e);

@@ -81,7 +81,8 @@ static int read_filters(char *const *filters, struct wanted *w, struct error *e)
 /* A pattern fits the name with or without tag, with or without localhost/. */
 static bool reference_fits(const char *pattern, const char *name)
 {
-	const char *tries[2] = { name, str_after(name, "localhost/") };
+	/* without a host it means what it would mean to run */
+	const char *tries[2] = { name, name_has_host(pattern) ? NULL : str_after(name, "localhost/") };
 
 	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
 		size_t n;

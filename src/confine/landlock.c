@@ -244,6 +244,12 @@ static int allow_stdio(const struct rules *r, struct error *e)
 	return 0;
 }
 
+/* By name, or since a user namespace made inside needs its maps written. */
+static bool proc_is_open(const struct spec *s)
+{
+	return lowered(s, "proc") || spec_lowered(s, "seccomp", "userns");
+}
+
 static int allow_places(const struct rules *r, const struct spec *s, struct error *e)
 {
 	int err;
@@ -265,8 +271,7 @@ static int allow_places(const struct rules *r, const struct spec *s, struct erro
 	err = allow_path(r, "/dev", O_NOFOLLOW, FS_DEV);
 	if (err < 0 && err != -ENOENT)
 		return error_errno(e, err, "/dev");
-	/* A user namespace made inside needs its maps written. */
-	if (lowered(s, "proc") || spec_lowered(s, "seccomp", "userns")) {
+	if (proc_is_open(s)) {
 		err = allow_path(r, "/proc", O_NOFOLLOW, FS_FILE);
 		if (err < 0 && err != -ENOENT)
 			return error_errno(e, err, "/proc");
@@ -364,11 +369,17 @@ static uint16_t undeclared_port(const struct spec *s)
 	return port;
 }
 
+/* Where /proc was opened, writing there proves nothing. */
+static bool tests_fs(const struct spec *s, const struct landlock_scope *handled)
+{
+	return handled->fs && !proc_is_open(s);
+}
+
 static int self_test_before(struct self_test *t, const struct spec *s, const struct rules *r, struct error *e)
 {
 	int err;
 
-	t->fs = t->proc >= 0 && r->handled.fs && !lowered(s, "proc") && !spec_lowered(s, "seccomp", "userns");
+	t->fs = t->proc >= 0 && tests_fs(s, &r->handled);
 	t->net = r->handled.net;
 	t->scope = r->handled.scoped;
 	err = t->fs ? find_knob(t) : 0;
@@ -498,6 +509,7 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 {
 	const struct spec *spec = p ? p->spec : NULL;
 	struct landlock_scope handled = { 0 };
+	_cleanup_buf_ struct buf tried = { 0 };
 	int abi = landlock_abi();
 
 	if (!p) {
@@ -511,9 +523,14 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 		evidence_settle(ev, p, WALL_LANDLOCK);
 		return;
 	}
-	evidence_add(ev, VERDICT_STANDS, "refused in the self-test at start, without which it would not have started:%s%s%s",
-		     handled.fs ? " writing to /proc," : "", handled.net ? " bind to an undeclared port," : "",
-		     handled.scoped ? " a socket from outside," : "");
+	if (tests_fs(spec, &handled))
+		buf_puts(&tried, ", a write to /proc");
+	if (handled.net)
+		buf_puts(&tried, ", a bind to an undeclared port");
+	if (handled.scoped)
+		buf_puts(&tried, ", a socket from outside");
+	evidence_add(ev, VERDICT_STANDS, "ABI %d; refused in its self-test before it started: %s", abi,
+		     tried.len ? tried.data + 2 : "nothing could be tried");
 	evidence_add(ev, VERDICT_STANDS, "the kernel offers no later readback");
 	evidence_settle(ev, p, WALL_LANDLOCK);
 }

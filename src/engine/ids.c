@@ -255,6 +255,15 @@ static uint32_t ids_needed(const struct container_config *c, const struct tree_i
 	return (uint32_t)((n + IDS_UNIT - 1) / IDS_UNIT * IDS_UNIT);
 }
 
+/* True when the caller's own ids are those of the container's user (--lower user=caller). */
+static bool has_caller(const struct container_config *c)
+{
+	for (size_t i = 0; i < c->n_lower; i++)
+		if (!c->lower[i].accept && streq(c->lower[i].wall, "user") && streq(c->lower[i].detail, "caller"))
+			return !home_is_root();
+	return false;
+}
+
 static int take(struct container *c, int ids, const struct ids_range *r, uint32_t offset, uint32_t count,
 		struct error *e)
 {
@@ -270,6 +279,13 @@ static int take(struct container *c, int ids, const struct ids_range *r, uint32_
 	c->config.id_count = count;
 	free(c->config.slot);
 	c->config.slot = home_is_root() ? xstrdup("raw") : slot_name(r, offset);
+	if (has_caller(&c->config)) {
+		/* Other owners than in a tree for the same range without the caller. */
+		char *slot = xasprintf("%s.%u.%u", c->config.slot, c->config.uid, c->config.gid);
+
+		free(c->config.slot);
+		c->config.slot = slot;
+	}
 	return 0;
 }
 
@@ -296,7 +312,7 @@ int ids_lease(struct container *c, const struct tree_ids *tree, struct error *e)
 		return err;
 	size = r.uid_count < r.gid_count ? r.uid_count : r.gid_count;
 	count = home_is_root() ? (uint32_t)IDS_ROOT_COUNT : ids_needed(&c->config, tree);
-	if (count <= size && !home_is_root())
+	if (count <= size && !home_is_root() && !has_caller(&c->config))
 		offset = prepared_offset(c->config.tree, &r, size, l, n, count);
 	if (offset < 0)
 		offset = count <= size ? lowest_gap(l, n, size, count) : -ENOSPC;
@@ -332,20 +348,21 @@ void ids_release(const struct container *c)
 
 /* --- maps -------------------------------------------------------------------------------------------------------- */
 
-/* One line for each run of ids that follow each other. */
+/* One line for each run of ids that follow each other; `own` inside (-1: none) is the host id `own_host`. */
 static struct spec_idmap *map_list(const uint32_t *ids, size_t n, const uint32_t *extra, size_t n_extra, uint32_t first,
-				   size_t *out_n)
+				   int64_t own, uint32_t own_host, size_t *out_n)
 {
 	struct spec_idmap *m = xcalloc(n + n_extra, sizeof(*m));
 	size_t used = 0;
 
 	for (size_t k = 0; k < n + n_extra; k++) {
-		uint32_t id = k < n ? ids[k] : extra[k - n];
+		uint32_t id = k < n ? ids[k] : extra[k - n], host = id == own ? own_host : first + (uint32_t)k;
+		struct spec_idmap *last = used ? &m[used - 1] : NULL;
 
-		if (used > 0 && m[used - 1].inside + m[used - 1].count == id)
-			m[used - 1].count++;
+		if (last && last->inside + last->count == id && last->host + last->count == host)
+			last->count++;
 		else
-			m[used++] = (struct spec_idmap){ id, first + (uint32_t)k, 1 };
+			m[used++] = (struct spec_idmap){ id, host, 1 };
 	}
 	*out_n = used;
 	return m;
@@ -375,8 +392,10 @@ int ids_maps(const struct container *c, const struct tree_ids *tree, struct spec
 	}
 	if (tree->n_uids + n_uids > k->id_count || tree->n_gids + n_gids > k->id_count)
 		return error_set(e, ERANGE, "the container needs more ids than the %u that were leased to it", k->id_count);
-	s->uidmap = map_list(tree->uids, tree->n_uids, more_uids, n_uids, k->id_first_uid, &s->n_uidmap);
-	s->gidmap = map_list(tree->gids, tree->n_gids, more_gids, n_gids, k->id_first_gid, &s->n_gidmap);
+	s->uidmap = map_list(tree->uids, tree->n_uids, more_uids, n_uids, k->id_first_uid,
+			     has_caller(k) ? (int64_t)k->uid : -1, geteuid(), &s->n_uidmap);
+	s->gidmap = map_list(tree->gids, tree->n_gids, more_gids, n_gids, k->id_first_gid,
+			     has_caller(k) ? (int64_t)k->gid : -1, getegid(), &s->n_gidmap);
 	s->owner = geteuid();
 	return 0;
 }

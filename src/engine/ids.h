@@ -45,5 +45,11 @@ int ids_maps(const struct container *c, const struct tree_ids *tree, struct spec
 typedef int (*ids_fn)(void *ctx, struct error *e);
 int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct error *e);
 
+/*
+ * The same as root over all that the caller's containers may own: every subordinate id is mapped to its own number, 0 is
+ * the caller. Plain root runs fn directly.
+ */
+int ids_run_all(ids_fn fn, void *ctx, struct error *e);
+
 /* The same with the maps of a container, made again from its configuration. Plain root runs fn directly. */
 int ids_run_as(const struct container *c, ids_fn fn, void *ctx, struct error *e);

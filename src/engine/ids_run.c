@@ -85,6 +85,29 @@ int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct
 	return r;
 }
 
+int ids_run_all(ids_fn fn, void *ctx, struct error *e)
+{
+	struct spec_idmap uids[2], gids[2];
+	struct ids_range range;
+	struct spec maps;
+	int r;
+
+	if (home_is_root())
+		return fn(ctx, e);
+	r = ids_own_range(&range, e);
+	if (r < 0)
+		return r;
+	spec_init(&maps);
+	uids[0] = (struct spec_idmap){ 0, geteuid(), 1 };
+	uids[1] = (struct spec_idmap){ range.uid_first, range.uid_first, range.uid_count };
+	gids[0] = (struct spec_idmap){ 0, getegid(), 1 };
+	gids[1] = (struct spec_idmap){ range.gid_first, range.gid_first, range.gid_count };
+	maps.uidmap = uids;
+	maps.gidmap = gids;
+	maps.n_uidmap = maps.n_gidmap = 2;
+	return ids_run(&maps, -1, fn, ctx, e);
+}
+
 int ids_run_as(const struct container *c, ids_fn fn, void *ctx, struct error *e)
 {
 	struct tree_ids tree = { 0 };

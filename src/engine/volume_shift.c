@@ -302,29 +302,6 @@ static int apply_journal(void *ctx, struct error *e)
 	return r;
 }
 
-/* --- the child ---------------------------------------------------------------------------------------------------- */
-
-/* All subordinate ids under their own numbers, the caller's as 0. */
-static int run_mapped(ids_fn fn, void *ctx, struct error *e)
-{
-	struct spec_idmap uids[2], gids[2];
-	struct ids_range range;
-	struct spec maps;
-	int r = ids_own_range(&range, e);
-
-	if (r < 0)
-		return r;
-	spec_init(&maps);
-	uids[0] = (struct spec_idmap){ 0, geteuid(), 1 };
-	uids[1] = (struct spec_idmap){ range.uid_first, range.uid_first, range.uid_count };
-	gids[0] = (struct spec_idmap){ 0, getegid(), 1 };
-	gids[1] = (struct spec_idmap){ range.gid_first, range.gid_first, range.gid_count };
-	maps.uidmap = uids;
-	maps.gidmap = gids;
-	maps.n_uidmap = maps.n_gidmap = 2;
-	return ids_run(&maps, -1, fn, ctx, e);
-}
-
 int volume_shift(int dir, const struct owner_maps *from, const struct owner_maps *to, struct error *e)
 {
 	_cleanup_close_ int data = openat(dir, "data", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), journal = -1;
@@ -339,7 +316,7 @@ int volume_shift(int dir, const struct owner_maps *from, const struct owner_maps
 		if (journal < 0)
 			return error_errno(e, errno, "owners.new");
 		s.journal = journal;
-		r = run_mapped(write_journal, &s, e);
+		r = ids_run_all(write_journal, &s, e);
 		if (r == 0 && renameat(dir, "owners.new", dir, "owners") < 0)
 			r = error_errno(e, errno, "owners");
 		if (r < 0) {
@@ -348,7 +325,7 @@ int volume_shift(int dir, const struct owner_maps *from, const struct owner_maps
 		}
 	}
 	s.journal = journal;
-	return run_mapped(apply_journal, &s, e);
+	return ids_run_all(apply_journal, &s, e);
 }
 
 struct deletion {
@@ -372,7 +349,7 @@ int volume_delete_tree(int all, const char *name, struct error *e)
 	if (r == 0)
 		return 0;
 	return home_is_root() ? error_errno(e, r, "cannot remove %s/volumes/%s", home_data_path(NULL), name) :
-				run_mapped(delete_tree, &d, e);
+				ids_run_all(delete_tree, &d, e);
 }
 
 /* --- size --------------------------------------------------------------------------------------------------------- */
@@ -412,7 +389,7 @@ int volume_size(const char *name, uint64_t *bytes, struct error *e)
 	m = (struct measure){ data, mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
 	if (m.bytes == MAP_FAILED)
 		return error_errno(e, errno, "volume %s", name);
-	r = home_is_root() ? measure(&m, e) : run_mapped(measure, &m, e);
+	r = ids_run_all(measure, &m, e);
 	if (r == 0)
 		*bytes = *m.bytes;
 	munmap(m.bytes, sizeof(uint64_t));

@@ -280,7 +280,7 @@ static void more_descriptors(void)
 
 static int prepare_in(int slots, const char *name, const struct table_map *m, struct prepare *p)
 {
-	char tmp[80];
+	char tmp[96];
 	uint64_t rnd;
 	int r;
 
@@ -310,7 +310,7 @@ int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struc
 	_cleanup_(table_unmap) struct table_map m = { 0 };
 	_cleanup_free_ struct prepare *p = NULL;
 	_cleanup_close_ int slots = -1;
-	char name[40];
+	char name[64];
 	int r;
 
 	if (!slot_valid(slot))

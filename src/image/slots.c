@@ -34,9 +34,13 @@ int tree_dir(const char *tree, struct error *e)
 
 bool slot_valid(const char *slot)
 {
-	_cleanup_strv_ char **ids = strv_split(slot, '-');
+	_cleanup_strv_ char **parts = strv_split(slot, '.'), **ids = strv_split(parts[0], '-');
 	size_t n = strv_len(ids);
 	uint64_t id;
+
+	if (parts[1] && (strv_len(parts) != 3 || parse_u64(parts[1], 0, UINT32_MAX - 1, &id) < 0 ||
+			 parse_u64(parts[2], 0, UINT32_MAX - 1, &id) < 0))
+		return false;
 
 	return streq(slot, "raw") || (n <= 2 && parse_u64(ids[0], 0, UINT32_MAX - 1, &id) == 0 &&
 				      (n == 1 || parse_u64(ids[1], 0, UINT32_MAX - 1, &id) == 0));
@@ -45,7 +49,7 @@ bool slot_valid(const char *slot)
 int tree_open(const char *tree, const char *slot, int *lower_fd, int *data_fd)
 {
 	_cleanup_close_ int dir = -1, slots = -1, lower = -1;
-	char full[40];
+	char full[64];
 
 	*lower_fd = *data_fd = -1;
 	if (!slot_valid(slot))

@@ -15,6 +15,7 @@
  *				for idmapped mounts). A regular file of more than 0 bytes is a sparse file of its size with
  *				user.overlay.metacopy and user.overlay.redirect="/NAME": overlayfs takes the bytes from
  *				objects/ as data-only lower layer (Linux 6.16 with userxattr, 6.5 for root).
+ *				"B.U.G": the same, but that U and G inside are the caller's own ids.
  *				"full-B": with the bytes copied (reflinked where possible), for older kernels.
  *
  * Everything that is visible under its final name is whole: made under a temporary name, then renamed. A `kill -9` leaves
