@@ -9,16 +9,13 @@
 #include "confine/net_filter.h"
 #include "confine/wall.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /*
@@ -29,8 +26,10 @@ static const char *past_filter(const struct spec *s)
 {
 	if (s->caps & (1ULL << CAP_NET_ADMIN))
 		return "CAP_NET_ADMIN";
-	if (s->caps & (1ULL << CAP_NET_RAW) && spec_lowered(s, "seccomp", NULL))
-		return "CAP_NET_RAW without the seccomp wall";
+	if (s->caps & (1ULL << CAP_NET_RAW) &&
+	    (spec_lowered(s, "seccomp", "packet") || spec_lowered(s, "seccomp", "families") ||
+	     spec_lowered(s, "seccomp", "i386")))
+		return "CAP_NET_RAW and packet sockets";
 	return NULL;
 }
 
@@ -99,33 +98,6 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 	return 0;
 }
 
-/* Conveniences that cost nothing in a namespace of one's own; a kernel or a nested procfs may lack them. */
-static void ease(const struct launch *l)
-{
-	const struct spec *s = l->plan->spec;
-	_cleanup_close_ int proc = l->proc_fd >= 0 ? fcntl(l->proc_fd, F_DUPFD_CLOEXEC, 3) :
-						     open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	uint32_t low = 0, high = 0;
-	struct statfs fs;
-	char text[32];
-
-	if (proc < 0 || fstatfs(proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-		return;
-	/* A server that is not root inside may listen on port 80. */
-	file_write(proc, "sys/net/ipv4/ip_unprivileged_port_start", "0");
-	/* ping(8) without a capability: groups from the first to the last one that is mapped. */
-	for (size_t i = 0; i < s->n_gidmap; i++) {
-		const struct spec_idmap *m = &s->gidmap[i];
-
-		if (m->count > 0 && m->inside + m->count - 1 > high)
-			high = m->inside + m->count - 1;
-		if (i == 0 || m->inside < low)
-			low = m->inside;
-	}
-	snprintf(text, sizeof(text), "%u %u", low, high);
-	file_write(proc, "sys/net/ipv4/ping_group_range", text);
-}
-
 static uint64_t inode(int fd)
 {
 	struct stat st;
@@ -168,10 +140,7 @@ static int raise_net(struct launch *l, struct error *e)
 	if (r < 0)
 		return r;
 	r = net_loopback_up();
-	if (r < 0)
-		return error_errno(e, r, "cannot set the loopback interface up");
-	ease(l);
-	return 0;
+	return r < 0 ? error_errno(e, r, "cannot set the loopback interface up") : 0;
 }
 
 /* Names of the interfaces in /proc/PID/net/dev, "eth0 lo"; counts them. */

@@ -156,12 +156,6 @@ static int plan_net(struct container *c, const struct spec *s, struct net_start 
 	return net_files_write(c->dir_fd, &n->net, &names, e);
 }
 
-static void drop_net(struct container *c, struct net_start *n)
-{
-	if (n->net.pid > 0)
-		net_stop(n->run_fd, c->config.id, n->net.pid, n->net.start_time, NULL);
-}
-
 static void free_net(struct net_start *n)
 {
 	net_free(&n->net);
@@ -299,7 +293,7 @@ static int undo(struct container *c, struct started *st, struct net_start *net, 
 	int code = why.exit ? why.exit : EXIT_ENGINE;
 
 	launch_free(&st->launched);
-	drop_net(c, net);
+	net_undo(&net->net, net->run_fd);
 	life_clear(c, false);
 	c->state.status = ST_EXITED;
 	c->state.exit_code = code;
@@ -357,7 +351,7 @@ static int launch_all(struct container *c, int userns_fd, struct started *st, st
 	if (r == 0)
 		r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
 	if (r < 0) {
-		drop_net(c, net);
+		net_undo(&net->net, net->run_fd);
 		return r;
 	}
 	r = net_finish(&net->net, e);

@@ -262,7 +262,7 @@ void net_free(struct net *n)
 		free(n->ports[i].host_addr);
 	free(n->ports);
 	net_filter_free(&n->filter);
-	if (n->err_fd >= 0)
+	if (n->err_fd > 0)
 		close(n->err_fd);
 	memset(n, 0, sizeof(*n));
 	n->starter = n->userns_fd = n->netns_fd = n->err_fd = -1;

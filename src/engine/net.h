@@ -86,6 +86,8 @@ int net_up(struct net *n, int run_fd, int userns_fd, int netns_fd, struct error 
  * a crash came before: then the processes are searched for the container's. May be called again. 0 or negative errno.
  */
 int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct error *e);
+/* Takes back what net_start() and net_finish() did, however far they came. */
+void net_undo(struct net *n, int run_fd);
 void net_free(struct net *n);
 
 /* Can a process with these ids open /dev/net/tun, and is pasta there? The error says what to do. */

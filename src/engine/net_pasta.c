@@ -391,21 +391,21 @@ int net_finish(struct net *n, struct error *e)
 	return r;
 }
 
-/* True when process `pid` of user `uid` was started as the pasta of this container. */
-static bool is_ours(const char *pid, const char *name, uid_t uid)
+/*
+ * True when process `pid` runs as `uid` and was started as the pasta of this container. What a monitor recorded is not
+ * enough to kill by: root stops containers whose state an unprivileged monitor writes (R34).
+ */
+static bool is_ours(pid_t pid, const char *name, uid_t uid)
 {
-	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	struct stat st;
+	_cleanup_free_ char *text = NULL, *status = NULL;
+	char path[48], want[64];
 
-	snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fd_read_all(fd, 1 << 20, &text, NULL) < 0 || !streq(text, name))
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	if (file_read(AT_FDCWD, path, 1 << 20, &text, NULL) < 0 || !streq(text, name))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%.20s", pid);
-	/* Not dumpable: its files in /proc belong to root then. */
-	return stat(path, &st) == 0 && (st.st_uid == uid || st.st_uid == 0);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	snprintf(want, sizeof(want), "\nUid:\t%u\t%u\t%u\t%u\n", uid, uid, uid, uid);
+	return file_read(AT_FDCWD, path, 1 << 16, &status, NULL) == 0 && strstr(status, want);
 }
 
 static void end(int pidfd)
@@ -416,30 +416,44 @@ static void end(int pidfd)
 	proc_pidfd_wait(pidfd, STOP_MS);
 }
 
-static void end_by_name(const char *id, uid_t uid)
+static void end_if_ours(pid_t pid, const char *name, uid_t uid)
+{
+	_cleanup_close_ int pidfd = proc_pidfd(pid);
+
+	/* Looked at while the pidfd holds it. */
+	if (pidfd >= 0 && is_ours(pid, name, uid))
+		end(pidfd);
+}
+
+static void end_by_name(const char *name, uid_t uid)
 {
 	_cleanup_closedir_ DIR *d = opendir("/proc");
 	struct dirent *de;
-	char name[40];
+	uint64_t pid;
 
-	process_name(id, name);
-	while (d && (de = readdir(d))) {
-		uint64_t pid;
+	while (d && (de = readdir(d)))
+		if (parse_u64(de->d_name, 2, INT_MAX, &pid) == 0 && is_ours((pid_t)pid, name, uid))
+			end_if_ours((pid_t)pid, name, uid);
+}
 
-		if (parse_u64(de->d_name, 2, INT_MAX, &pid) < 0 || !is_ours(de->d_name, name, uid))
-			continue;
-		_cleanup_close_ int pidfd = proc_pidfd((pid_t)pid);
-
-		/* Looked at again now that the pidfd holds it. */
-		if (pidfd >= 0 && is_ours(de->d_name, name, uid))
-			end(pidfd);
+void net_undo(struct net *n, int run_fd)
+{
+	if (n->kind != SPEC_NET_PRIVATE || run_fd < 0)
+		return;
+	net_stop(run_fd, n->id, n->pid, n->start_time, NULL);
+	if (n->starter > 0) {
+		kill(n->starter, SIGKILL);
+		proc_wait(n->starter);
 	}
+	n->starter = -1;
+	n->pid = 0;
 }
 
 int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct error *e)
 {
 	_cleanup_close_ int dir_fd = openat(run_fd, "net", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
+	char name[40];
 	int r;
 
 	if (dir_fd < 0)
@@ -448,14 +462,11 @@ int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct 
 		return error_errno(e, errno, "cannot look at the network's folder");
 	if (unlinkat(dir_fd, "netns", 0) < 0 && errno != ENOENT)
 		return error_errno(e, errno, "cannot remove the network's link");
-	if (pid > 0) {
-		_cleanup_close_ int pidfd = proc_pidfd_checked(pid, start_time);
-
-		if (pidfd >= 0)
-			end(pidfd);
-	} else {
-		end_by_name(id, st.st_uid);
-	}
+	process_name(id, name);
+	if (pid > 0 && proc_start_time(pid) == start_time)
+		end_if_ours(pid, name, st.st_uid);
+	else if (pid <= 0)
+		end_by_name(name, st.st_uid);
 	r = path_remove_tree(run_fd, "net");
 	return r < 0 ? error_errno(e, r, "cannot remove the network's folder") : 0;
 }

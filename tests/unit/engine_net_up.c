@@ -495,9 +495,8 @@ static void crash(void **state)
 	assert_int_equal(net_plan(&r, &n, &e), 0);
 	assert_int_equal(net_start(&n, run_fd, g.userns, g.netns, &e), 0);
 	usleep(300000);
-	assert_int_equal(net_stop(run_fd, n.id, 0, 0, &e), 0);
+	net_undo(&n, run_fd);
 	guest_end(&g);
-	waitpid(n.starter, NULL, 0);
 	assert_false(sh("pgrep -f '^brig-pasta-%s' >/dev/null", id));
 	net_free(&n);
 }
