@@ -21,6 +21,8 @@ static int show(enum layer_change change, const char *path, void *arg, struct er
 {
 	_cleanup_free_ char *safe = str_escape(path);
 
+	if (!path)
+		return fflush(stdout) ? error_errno(e, errno, "cannot write to standard output") : 0;
 	if (arg) {
 		_cleanup_json_ json_t *line = NULL;
 		json_t *text = json_string(path);

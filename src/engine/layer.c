@@ -220,6 +220,8 @@ static int walk_all(void *ctx, struct error *e)
 
 	buf_puts(&w->path, "");
 	r = walk_folder(w, w->up, w->lower, e);
+	if (r == 0 && w->fn)
+		r = w->fn(LAYER_CHANGED, NULL, w->arg, e);
 	buf_free(&w->path);
 	return r;
 }

@@ -17,7 +17,8 @@ enum layer_change { LAYER_ADDED = 'A', LAYER_CHANGED = 'C', LAYER_DELETED = 'D' 
 /*
  * Calls `fn` for every path that differs from the image, in order, parents first; `path` begins with a slash. A folder differs
  * when something in it does. Places that every start makes for its own mounts do not count. `fn` may run in a child process
- * with the container's ids, and may return a negative errno to end the walk.
+ * with the container's ids: what it keeps in memory is lost, so it is called a last time with a NULL path when all has been
+ * told. It may return a negative errno to end the walk.
  */
 typedef int (*layer_fn)(enum layer_change change, const char *path, void *arg, struct error *e);
 int layer_diff(const struct container *c, layer_fn fn, void *arg, struct error *e);
