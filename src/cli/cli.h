@@ -53,10 +53,10 @@ struct cli_command {
 	const char *name;
 	const char *aliases;	 /* other names, "container ls|container list"; NULL: none */
 	const char *program;	 /* "brig-image"; NULL: here */
-	const char *group;	 /* "Containers", "Images", "Walls", "System" */
+	const char *group;	 /* "Containers", "Images", "Walls", "Volumes", "System" */
 	const char *args;	 /* "[OPTIONS] IMAGE [COMMAND] [ARG...]" */
 	const char *summary;	 /* one line, imperative, no full stop */
-	const char *description; /* for --help and the man page, may be NULL; plain text, paragraphs */
+	const char *description; /* for --help and the man page, may be NULL; paragraphs, examples begin with blanks */
 	const struct cli_option *options;
 	size_t options_size;	 /* sizeof the options structure; it is zeroed, then filled */
 	void (*defaults)(void *options); /* may be NULL: values before parsing */

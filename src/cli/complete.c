@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "confine/wall.h"
 #include "engine/container.h"
+#include "engine/volume.h"
 #include "image/store.h"
 
 #include <string.h>
@@ -51,6 +52,20 @@ static void images(void)
 	free(list);
 }
 
+static void volumes(void)
+{
+	struct volume *list = NULL;
+	size_t n = 0;
+
+	if (volume_list(&list, &n, NULL, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		offer(list[i].name);
+		volume_free(&list[i]);
+	}
+	free(list);
+}
+
 static void all_walls(void)
 {
 	for (size_t i = 0; i < WALL_COUNT; i++) {
@@ -74,6 +89,8 @@ static int run(void *options, int argc, char **argv, struct error *e)
 		containers(streq(argv[0], "running"));
 	else if (streq(argv[0], "images"))
 		images();
+	else if (streq(argv[0], "volumes"))
+		volumes();
 	else if (streq(argv[0], "walls"))
 		all_walls();
 	else if (streq(argv[0], "commands"))

@@ -176,6 +176,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cmd_exec = {
 	.name = "exec",
+	.aliases = "container exec",
 	.group = "Containers",
 	.args = "[OPTIONS] CONTAINER COMMAND [ARG...]",
 	.summary = "run a command in a running container",
@@ -186,6 +187,6 @@ const struct cli_command cmd_exec = {
 	.min_args = 2,
 	.max_args = -1,
 	.stop_at_first = true,
-	.complete = "containers",
+	.complete = "running",
 	.run = run,
 };

@@ -14,30 +14,47 @@ static unsigned fit(unsigned width)
 	return width < WIDTH_MIN ? WIDTH_MIN : width > WIDTH_MAX ? WIDTH_MAX : width;
 }
 
-/* Prints words from column `at` (where the cursor is), breaking lines so that the next ones begin at `indent`. */
+/*
+ * Prints words from column `at`, where the cursor is, breaking lines so that the next ones begin at `indent`. A line that
+ * begins with a blank is an example and stays as it is.
+ */
 static void wrap(const char *text, unsigned at, unsigned indent, unsigned width)
 {
-	while (*text) {
-		size_t n = strcspn(text, " \n");
+	bool fresh = true;
 
-		if (n && at > indent && at + 1 + n > width) {
+	while (*text) {
+		size_t n = strcspn(text, fresh && *text == ' ' ? "\n" : " \n");
+
+		if (n && !fresh && at + 1 + n > width) {
 			printf("\n%*s", (int)indent, "");
 			at = indent;
-		} else if (n && at > indent) {
+		} else if (n && !fresh) {
 			putchar(' ');
 			at++;
 		}
 		printf("%.*s", (int)n, text);
 		at += (unsigned)n;
+		fresh = fresh && n == 0;
 		text += n;
 		if (*text == '\n') {
 			printf("\n%*s", text[1] && text[1] != '\n' ? (int)indent : 0, "");
 			at = indent;
+			fresh = true;
 		}
 		if (*text)
 			text++;
 	}
 	putchar('\n');
+}
+
+/* The summary as a sentence. */
+static void sentence(const char *summary, unsigned width)
+{
+	_cleanup_free_ char *text = xasprintf("%s.", summary);
+
+	if (*text >= 'a' && *text <= 'z')
+		*text = (char)(*text - 32);
+	wrap(text, 0, 0, width);
 }
 
 /* A term at two blanks and its explanation at column `col`. */
@@ -71,7 +88,7 @@ bool cli_named(const struct cli_command *c, const char *name)
 }
 
 /* The groups in the order in which help shows them; others follow. */
-static const char *const groups[] = { "Containers", "Images", "Walls", "Volumes and networks", "System" };
+static const char *const groups[] = { "Containers", "Images", "Walls", "Volumes", "System" };
 
 static bool known_group(const char *group)
 {
@@ -200,7 +217,7 @@ void cli_help_command(const struct cli_command *c, unsigned width)
 
 	width = fit(width);
 	printf("Usage: brig %s %s\n\n", c->name, c->args ? c->args : "");
-	wrap(c->summary, 0, 0, width);
+	sentence(c->summary, width);
 	if (c->description) {
 		putchar('\n');
 		wrap(c->description, 0, 0, width);

@@ -128,10 +128,11 @@ static void paragraphs(struct buf *out, const char *text)
 	while (*text) {
 		const char *end = strstr(text, "\n\n");
 		_cleanup_free_ char *part = end ? xstrndup(text, (size_t)(end - text)) : xstrdup(text);
+		bool example = *part == ' ';
 
-		buf_puts(out, ".PP\n");
+		buf_puts(out, example ? ".PP\n.nf\n" : ".PP\n");
 		roff(out, part);
-		buf_puts(out, "\n");
+		buf_puts(out, example ? "\n.fi\n" : "\n");
 		text = end ? end + 2 : "";
 	}
 }
@@ -214,7 +215,7 @@ void docs_man(const json_t *c, struct buf *out)
 
 void docs_scdoc_list(const json_t *commands, struct buf *out)
 {
-	static const char *const order[] = { "Containers", "Images", "Walls", "Volumes and networks", "System" };
+	static const char *const order[] = { "Containers", "Images", "Walls", "Volumes", "System" };
 	size_t i;
 	const json_t *c;
 
