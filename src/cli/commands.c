@@ -54,6 +54,7 @@
 	HERE(top) \
 	HERE(unpause) \
 	HERE(usage) \
+	HERE(update) \
 	HERE(version) \
 	HERE(volume_create) \
 	HERE(volume_inspect) \

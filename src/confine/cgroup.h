@@ -98,6 +98,8 @@ int cgroup_kill(const struct cgroup *cg, int timeout_ms, struct error *e);
 /* Freezes or thaws all of it; waits until that is so. -EOPNOTSUPP where no hierarchy can. */
 int cgroup_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error *e);
 bool cgroup_frozen(const struct cgroup *cg);
+/* The same by a recorded path, opening no more than that; false when it cannot be told. */
+bool cgroup_frozen_at(const char *path);
 /* Removes the folders, and those that were made below them. -EBUSY when a process is in it. One that is gone is 0. */
 int cgroup_remove(const struct cgroup *cg, struct error *e);
 /* Process ids in it and below, as our pid namespace numbers them; the caller frees. */

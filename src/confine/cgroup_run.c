@@ -267,6 +267,18 @@ bool cgroup_frozen(const struct cgroup *cg)
 	       file_read_line(cg->fd[CG_FREEZER], "freezer.state", text, sizeof(text)) == 0 && streq(text, "FROZEN");
 }
 
+bool cgroup_frozen_at(const char *path)
+{
+	enum cgroup_controller c = cgroup_version() == 2 ? CG_V2 : CG_FREEZER;
+	_cleanup_cgroup_ struct cgroup cg;
+
+	cgroup_init(&cg);
+	if (cgroup_top(c) < 0 || !cgroup_path_ok(path))
+		return false;
+	cg.fd[c] = path_open_beneath(cgroup_top(c), path, O_PATH | O_DIRECTORY, 0);
+	return cg.fd[c] >= 0 && cgroup_frozen(&cg);
+}
+
 int cgroup_freeze(const struct cgroup *cg, bool frozen, int timeout_ms, struct error *e)
 {
 	uint64_t end = clock_monotonic_ns() + (uint64_t)timeout_ms * 1000000;

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "confine/cgroup.h"
 
 #include <linux/capability.h>
 #include <stdio.h>
@@ -112,13 +113,16 @@ static void add_default(const struct spec *s, struct spec_rlimit *out, size_t *n
 		out[(*n)++] = (struct spec_rlimit){ resource, soft, hard };
 }
 
-size_t rlimits_make(const struct spec *s, struct spec_rlimit *out)
+size_t rlimits_make(const struct plan *p, struct spec_rlimit *out)
 {
+	const struct spec *s = p->spec;
+	bool in_cgroup = s->cgroup_stands || (p->cgroup.controllers & CG_BIT(CG_PIDS));
 	size_t n = 0;
 
 	add_default(s, out, &n, RLIMIT_CORE, 0, 0);
 	add_default(s, out, &n, RLIMIT_NOFILE, 65536, 65536);
-	if (s->limits.pids)
+	/* Beside a pids cgroup it would only stand in the way of a limit that is raised later: a hard limit cannot be. */
+	if (s->limits.pids && !in_cgroup)
 		add_default(s, out, &n, RLIMIT_NPROC, s->limits.pids, s->limits.pids);
 	add_default(s, out, &n, RLIMIT_STACK, 8 << 20, 64 << 20);
 	add_default(s, out, &n, RLIMIT_MEMLOCK, 8 << 20, 8 << 20);
@@ -147,7 +151,7 @@ static int rlimits_plan(const struct spec *s, struct plan *p, struct error *e)
 		wall_not_up(p, WALL_RLIMITS, INTENT_LOWERED, "lowered by name", "the caller's own limits");
 		return 0;
 	}
-	n = rlimits_make(s, limits);
+	n = rlimits_make(p, limits);
 	for (size_t i = 0; i < n; i++) {
 		const struct spec_rlimit *r = &limits[i];
 		struct rlimit now;
@@ -219,7 +223,7 @@ static int rlimits_raise(struct launch *l, struct error *e)
 
 	if (spec_lowered(s, "rlimits", NULL))
 		return 0;
-	n = rlimits_make(s, limits);
+	n = rlimits_make(l->plan, limits);
 	for (size_t i = 0; i < n; i++) {
 		int r = set_limit(0, s, &limits[i], e);
 
@@ -291,7 +295,7 @@ static void rlimits_prove(const struct plan *p, const struct subject *s, struct 
 		n = 0;
 		evidence_add(ev, VERDICT_STANDS, "the caller's own limits");
 	} else if (p) {
-		n = rlimits_make(p->spec, limits);
+		n = rlimits_make(p, limits);
 		want = limits;
 	}
 	for (size_t i = 0; i < n; i++)

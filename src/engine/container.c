@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
+#include "confine/cgroup.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -216,6 +217,8 @@ int container_save_config(struct container *c, struct error *e)
 	/* A container that goes when it ends is worth nothing after a power cut, and a sync takes longer than its start. */
 	int r = json_write(c->dir_fd, "config.json", j, mode, !c->config.auto_remove, e);
 
+	if (r == 0 && (mode & 0040) && fchownat(c->dir_fd, "config.json", (uid_t)-1, old.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		r = error_errno(e, errno, "config.json");
 	return r < 0 ? error_wrap(e, "container %s", c->config.name) : 0;
 }
 
@@ -262,8 +265,12 @@ int container_refresh(struct container *c, struct error *e)
 	if (c->lock_fd >= 0) /* we are the one who changes it */
 		return 0;
 	r = container_lock(c, false, e);
-	if (r == -EBUSY)
+	if (r == -EBUSY) {
+		/* The kernel knows; the file is the monitor's, which is not asked. */
+		if (s == ST_RUNNING || s == ST_PAUSED)
+			c->state.status = c->state.cgroup && cgroup_frozen_at(c->state.cgroup) ? ST_PAUSED : ST_RUNNING;
 		return 0;
+	}
 	if (r < 0)
 		return r;
 	/* Read again under the lock: it may have ended properly between the two looks. */

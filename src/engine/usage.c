@@ -31,9 +31,7 @@ int container_cgroup(const struct container *c, struct cgroup *cg, struct error 
 
 bool container_paused(const struct container *c)
 {
-	_cleanup_cgroup_ struct cgroup cg;
-
-	return container_cgroup(c, &cg, NULL) == 0 && cgroup_frozen(&cg);
+	return container_running(c) && c->state.cgroup && cgroup_frozen_at(c->state.cgroup);
 }
 
 int container_pause(const struct container *c, bool frozen, struct error *e)

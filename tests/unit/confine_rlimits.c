@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "confine/cgroup.h"
 #include "confine/rlimits.h"
 
 #include <fcntl.h>
@@ -130,6 +131,13 @@ static void stands(void **state)
 	assert_true(out.rlim_cur == 500);
 	assert_int_equal(prlimit(pid, RLIMIT_STACK, NULL, &out), 0);
 	assert_true(out.rlim_cur == 8 << 20);
+	/* Beside a pids cgroup there is none. */
+	p.cgroup.controllers = CG_BIT(CG_PIDS);
+	struct spec_rlimit limits[RLIMITS_MAX];
+	size_t n = rlimits_make(&p, limits);
+	for (size_t i = 0; i < n; i++)
+		assert_int_not_equal(limits[i].resource, RLIMIT_NPROC);
+	p.cgroup.controllers = 0;
 	if (rlimits_can_raise()) {
 		/* somebody loosened one */
 		out = (struct rlimit){ 4 << 20, 4 << 20 };
