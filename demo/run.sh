@@ -34,7 +34,9 @@ die() {
 # ------------------------------------------------------------------------------------------- what the user does
 
 part_user() {
-    local brig=$1 image=$2 work name=brig-demo-$$ port cid password
+    # Not local: the trap reads them when this function has been left.
+    brig=$1 image=$2 work='' name=brig-demo-$$
+    local port cid password
     for tool in mariadb newuidmap pasta; do
         command -v "$tool" >/dev/null || die "$tool is missing; as root: make -C $top deps"
     done
@@ -125,7 +127,9 @@ as_user() {
 }
 
 part_root() {
-    local build=$1 user=${SUDO_USER:-} made='' stage set_up=''
+    local build=$1 user=${SUDO_USER:-}
+    # Not local: the trap reads them when this function has been left.
+    made='' stage='' set_up=''
     if [ -z "$user" ] || [ "$user" = root ]; then
         user='brig-demo'
     fi

@@ -39,7 +39,6 @@
 	HERE(restart) \
 	HERE(rm) \
 	HERE(run) \
-	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(setup) \
 	HERE(start) \
 	HERE(stats) \
@@ -47,10 +46,6 @@
 	HERE(system_df) \
 	HERE(system_prune) \
 	HERE(tag) \
-	HERE(info) \
-	HERE(pause) \
-	HERE(setup) \
-	HERE(stats) \
 	HERE(top) \
 	HERE(unpause) \
 	HERE(usage) \

@@ -129,26 +129,45 @@ static int plan_env(const struct spec *s, struct plan *p, struct error *e)
 	return 0;
 }
 
+/* Names that every shell sets anew for what it starts; the same value outside and inside says nothing. */
+static bool is_common(const char *entry)
+{
+	static const char *const names[] = { "PATH=", "HOME=", "PWD=", "OLDPWD=", "SHLVL=", "_=", "TERM=", "LANG=", "HOSTNAME=" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_after(entry, names[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A program may change its own environment and give another one to what it executes, so that what is not in the plan is no
+ * sign by itself; that an entry is the very one that we have ourselves is.
+ */
 static void prove_env(const struct plan *p, const struct subject *s, struct evidence *ev)
 {
 	_cleanup_free_ char *text = NULL;
-	size_t n, have = 0, strange = 0;
+	size_t n, have = 0, own = 0, leaked = 0;
 
 	if (file_read(s->proc_fd, "environ", 1 << 21, &text, &n) < 0) {
 		evidence_add(ev, VERDICT_UNKNOWN, "environ cannot be read (%s)", error_name(errno));
-	} else {
-		for (size_t i = 0; i < n; i += strlen(text + i) + 1) {
-			if (!text[i])
-				continue;
-			have++;
-			/* A program may overwrite its own memory; what counts is that nothing beyond the plan is there. */
-			if (p && !strv_has(p->spec->env, text + i))
-				strange++;
-		}
-		evidence_add(ev, strange ? VERDICT_DOWN : VERDICT_STANDS, "%zu variables in /proc/PID/environ", have);
-		if (strange)
-			evidence_why(ev, "%zu of them are not in the plan (or the program changed its own)", strange);
+		evidence_settle(ev, p, WALL_ENV);
+		return;
 	}
+	for (size_t i = 0; i < n; i += strlen(text + i) + 1) {
+		if (!text[i])
+			continue;
+		have++;
+		if (!p || strv_has(p->spec->env, text + i))
+			continue;
+		own++;
+		leaked += strv_has(environ, text + i) && !is_common(text + i);
+	}
+	evidence_add(ev, leaked ? VERDICT_DOWN : VERDICT_STANDS, "%zu variables in /proc/PID/environ", have);
+	if (own)
+		evidence_add(ev, VERDICT_STANDS, "%zu of them set by the program itself", own);
+	if (leaked)
+		evidence_why(ev, "%zu variables are the caller's own", leaked);
 	evidence_settle(ev, p, WALL_ENV);
 }
 
