@@ -48,6 +48,11 @@ static json_t *config_json(const struct conf *c)
 	put(j, "DiskInodes", json_integer((json_int_t)c->disk_inodes));
 	put(j, "LogSize", json_integer((json_int_t)c->log_size));
 	put(j, "LogFiles", json_integer((json_int_t)c->log_files));
+	put(j, "ImageSize", json_integer((json_int_t)c->image_size));
+	put(j, "ImageFileSize", json_integer((json_int_t)c->image_file_size));
+	put(j, "ImageEntries", json_integer((json_int_t)c->image_entries));
+	put(j, "ImageLayers", json_integer((json_int_t)c->image_layers));
+	put(j, "ImageRatio", json_integer((json_int_t)c->image_ratio));
 	put(j, "StopTimeout", json_integer((json_int_t)c->stop_timeout));
 	put(j, "Network", json_string(c->network));
 	put(j, "AcceptLowered", json_from_strv(c->accept_lowered));

@@ -159,9 +159,12 @@ static int join_bytes(struct prepare *p, int fd, const struct table_line *l)
 
 static int make_file(struct prepare *p, int dir, const char *name, const struct table_line *l)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, mtime_of(l) };
 	const struct inode *in = &l->inode;
+	/* Most files are born with their mode (the umask is 0); attributes can be set only on what may be written. */
+	mode_t born = (in->mode & 0777) | 0600;
+	_cleanup_close_ int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, born);
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT }, mtime_of(l) };
+	bool other = in->uid != p->uid || in->gid != p->gid;
 	int r = 0;
 
 	if (fd < 0)
@@ -172,9 +175,9 @@ static int make_file(struct prepare *p, int dir, const char *name, const struct 
 		r = set_xattrs(p, fd, l);
 	if (r < 0)
 		return r;
-	if ((in->uid != p->uid || in->gid != p->gid) && fchown(fd, in->uid, in->gid) < 0)
+	if (other && fchown(fd, in->uid, in->gid) < 0)
 		return wrong(p, errno, l, "cannot set the owner of");
-	if (fchmod(fd, in->mode) < 0)
+	if (in->mode != born && fchmod(fd, in->mode) < 0)
 		return wrong(p, errno, l, "cannot set the mode of");
 	if (futimens(fd, ts) < 0)
 		return wrong(p, errno, l, "cannot set the time of");
@@ -311,6 +314,7 @@ int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struc
 	_cleanup_free_ struct prepare *p = NULL;
 	_cleanup_close_ int slots = -1;
 	char name[64];
+	mode_t mask;
 	int r;
 
 	if (!slot_valid(slot))
@@ -331,6 +335,8 @@ int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struc
 	p->uid = geteuid();
 	p->gid = getegid();
 	p->e = e;
+	mask = umask(0);
 	r = prepare_in(slots, name, &m, p);
+	umask(mask);
 	return r < 0 ? error_wrap(e, "cannot prepare the image's files for ids from %s", slot) : 0;
 }
