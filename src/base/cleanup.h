@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include <errno.h>
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
+/* Unused: clang warns of a variable that is there only to be freed. */
+#define _cleanup_(f) __attribute__((cleanup(f), unused))
 
 static inline void cleanup_free(void *p)
 {

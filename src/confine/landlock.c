@@ -7,19 +7,16 @@
  * and /dev, so that what the kernel shows there stays unwritable even where a mount was forgotten.
  */
 #include "confine/landlock.h"
+#include "confine/landlock_test.h"
 
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/str.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* Debian 12's headers end at ABI 2. */
@@ -244,12 +241,6 @@ static int allow_stdio(const struct rules *r, struct error *e)
 	return 0;
 }
 
-/* By name, or since a user namespace made inside needs its maps written. */
-static bool proc_is_open(const struct spec *s)
-{
-	return lowered(s, "proc") || spec_lowered(s, "seccomp", "userns");
-}
-
 static int allow_places(const struct rules *r, const struct spec *s, struct error *e)
 {
 	int err;
@@ -271,7 +262,7 @@ static int allow_places(const struct rules *r, const struct spec *s, struct erro
 	err = allow_path(r, "/dev", O_NOFOLLOW, FS_DEV);
 	if (err < 0 && err != -ENOENT)
 		return error_errno(e, err, "/dev");
-	if (proc_is_open(s)) {
+	if (landlock_opens_proc(s)) {
 		err = allow_path(r, "/proc", O_NOFOLLOW, FS_FILE);
 		if (err < 0 && err != -ENOENT)
 			return error_errno(e, err, "/proc");
@@ -293,138 +284,6 @@ static int allow_ports(const struct rules *r, const struct spec *s, struct error
 	for (size_t i = 0; err == 0 && i < s->n_expose_tcp; i++)
 		err = allow_port(r, s->expose_tcp[i]);
 	return err < 0 ? error_errno(e, err, "TCP ports") : 0;
-}
-
-/*
- * The self-test. The kernel lets nobody read back a process's Landlock domain, so that the process itself tries, before and
- * after, what only Landlock can have made the difference of: opening a file of its procfs for writing (no write), a
- * bind to an undeclared port, a connect to a socket from before.
- */
-struct self_test {
-	bool fs, net, scope; /* what to try */
-	int proc;	     /* procfs */
-	const char *knob;    /* a file of it that we may write */
-	uint16_t port;
-	int family;
-	int socket;	     /* abstract, made before */
-	struct sockaddr_un name;
-	socklen_t name_len;
-};
-
-static int try_write(const struct self_test *t)
-{
-	_cleanup_close_ int fd = openat(t->proc, t->knob, O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : 0;
-}
-
-/* Root of a user namespace may write its limits, but nothing of itself while it is not dumpable; others the reverse. */
-static int find_knob(struct self_test *t)
-{
-	int err;
-
-	t->knob = "sys/user/max_user_namespaces";
-	err = try_write(t);
-	if (err == 0)
-		return 0;
-	t->knob = "self/comm";
-	return try_write(t);
-}
-
-static int try_bind(const struct self_test *t)
-{
-	_cleanup_close_ int fd = socket(t->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in6 any6 = { .sin6_family = AF_INET6, .sin6_port = htons(t->port) };
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(t->port) };
-	bool v4 = t->family == AF_INET;
-
-	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	any6.sin6_addr = in6addr_loopback;
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, v4 ? (struct sockaddr *)&any : (struct sockaddr *)&any6, v4 ? sizeof(any) : sizeof(any6)) < 0)
-		return -errno;
-	return 0;
-}
-
-static int try_connect(const struct self_test *t)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&t->name, t->name_len) < 0)
-		return -errno;
-	return 0;
-}
-
-static uint16_t undeclared_port(const struct spec *s)
-{
-	uint16_t port = UINT16_MAX;
-
-	for (size_t i = 0; i < s->n_expose_tcp && port > 1024; i++) {
-		if (s->expose_tcp[i] == port) {
-			port--;
-			i = (size_t)-1;
-		}
-	}
-	return port;
-}
-
-/* Where /proc was opened, writing there proves nothing. */
-static bool tests_fs(const struct spec *s, const struct landlock_scope *handled)
-{
-	return handled->fs && !proc_is_open(s);
-}
-
-static int self_test_before(struct self_test *t, const struct spec *s, const struct rules *r, struct error *e)
-{
-	int err;
-
-	t->fs = t->proc >= 0 && tests_fs(s, &r->handled);
-	t->net = r->handled.net;
-	t->scope = r->handled.scoped;
-	err = t->fs ? find_knob(t) : 0;
-	if (err < 0)
-		return error_errno(e, err, "self-test: /proc/%s", t->knob);
-	if (t->net) {
-		t->family = AF_INET;
-		t->port = undeclared_port(s);
-		err = try_bind(t);
-		if (err == -EAFNOSUPPORT) {
-			t->family = AF_INET6;
-			err = try_bind(t);
-		}
-		if (err == -EAFNOSUPPORT)
-			t->net = false; /* no TCP on this machine */
-		else if (err == -EACCES)
-			return error_errno(e, err, "self-test: bind to port %u", t->port);
-	}
-	if (t->scope) {
-		t->name = (struct sockaddr_un){ .sun_family = AF_UNIX };
-		t->name_len = sizeof(t->name);
-		t->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		/* An address of the family alone asks the kernel for a free abstract name (unix(7), autobind). */
-		if (t->socket < 0 || bind(t->socket, (struct sockaddr *)&t->name, sizeof(sa_family_t)) < 0 ||
-		    getsockname(t->socket, (struct sockaddr *)&t->name, &t->name_len) < 0)
-			return error_errno(e, errno, "self-test: abstract socket");
-		err = try_connect(t);
-		if (err < 0)
-			return error_errno(e, err, "self-test: abstract socket");
-	}
-	return 0;
-}
-
-static int self_test_after(const struct self_test *t, struct error *e)
-{
-	static const char wanted[] = "the kernel took the rules but the self-test shows that they do not hold: %s gives %s";
-	int err;
-
-	if (t->fs && (err = try_write(t)) != -EACCES)
-		return error_set(e, EPROTO, wanted, "writing to /proc", err ? error_name(-err) : "success");
-	if (t->net && (err = try_bind(t)) != -EACCES)
-		return error_set(e, EPROTO, wanted, "bind to an undeclared port", err ? error_name(-err) : "success");
-	if (t->scope && (err = try_connect(t)) != -EPERM)
-		return error_set(e, EPROTO, wanted, "a socket from outside", err ? error_name(-err) : "success");
-	return 0;
 }
 
 /*
@@ -462,21 +321,21 @@ static int raise_rules(struct launch *l, struct rules *r, struct error *e)
 	return r->handled.net ? allow_ports(r, s, e) : 0;
 }
 
-static int raise_all(struct launch *l, struct rules *r, struct self_test *t, struct error *e)
+static int raise_all(struct launch *l, struct rules *r, struct landlock_test *t, struct error *e)
 {
 	int err = raise_rules(l, r, e);
 
 	if (err == 0)
-		err = self_test_before(t, l->plan->spec, r, e);
+		err = landlock_test_before(t, l->plan->spec, &r->handled, e);
 	if (err == 0)
 		err = restrict_self(r, l->plan->landlock_abi, e);
-	return err < 0 ? err : self_test_after(t, e);
+	return err < 0 ? err : landlock_test_after(t, e);
 }
 
 static int raise_wall(struct launch *l, struct error *e)
 {
 	_cleanup_close_ int root = -1;
-	struct self_test t = { .proc = l->proc_fd, .socket = -1 };
+	struct landlock_test t = { .proc = l->proc_fd, .socket = -1 };
 	struct rules r = { .fd = -1 };
 	int err;
 
@@ -523,7 +382,7 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 		evidence_settle(ev, p, WALL_LANDLOCK);
 		return;
 	}
-	if (tests_fs(spec, &handled))
+	if (handled.fs && !landlock_opens_proc(spec))
 		buf_puts(&tried, ", a write to /proc");
 	if (handled.net)
 		buf_puts(&tried, ", a bind to an undeclared port");

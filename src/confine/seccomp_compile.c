@@ -20,11 +20,13 @@ struct range {
 	const struct seccomp_call *call; /* NULL: constant */
 };
 
+enum { RANGES_MAX = 1024 };
+
 struct builder {
 	const struct seccomp_policy *policy;
 	uint64_t lowered;
 	bool notify;
-	struct range range[1024];
+	struct range *range;
 	unsigned n_ranges;
 	struct sock_filter *out;
 	unsigned n, max;
@@ -164,7 +166,7 @@ static void add_range(struct builder *b, uint32_t start, uint32_t action, const 
 
 	if (last && !last->call && !call && last->action == action)
 		return;
-	if (b->n_ranges < sizeof(b->range) / sizeof(b->range[0]))
+	if (b->n_ranges < RANGES_MAX)
 		b->range[b->n_ranges++] = (struct range){ start, action, call };
 }
 
@@ -213,15 +215,12 @@ static void emit_abi(struct builder *b, const struct seccomp_abi *abi)
 int seccomp_compile(const struct seccomp_policy *p, uint64_t lowered, bool notify, struct sock_filter *out,
 		    unsigned max)
 {
-	/* Not cleared: 16 KiB, of which a few hundred bytes are used. */
-	struct builder b __attribute__((uninitialized));
+	/* Not cleared: 16 KiB, of which a few are used. */
+	struct range ranges[RANGES_MAX] __attribute__((uninitialized));
+	struct builder b = {
+		.policy = p, .lowered = lowered, .notify = notify, .range = ranges, .out = out, .max = max,
+	};
 
-	b.policy = p;
-	b.lowered = lowered;
-	b.notify = notify;
-	b.out = out;
-	b.n = 0;
-	b.max = max;
 	emit(&b, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
 	emit_abi(&b, p->native);
 	if (p->compat && p->compat_detail >= 0 && (lowered >> p->compat_detail & 1))
