@@ -66,6 +66,8 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 	struct clone_args args = { .flags = clone_flags(s, userns_fd < 0), .exit_signal = SIGCHLD,
 				   .pidfd = (uint64_t)(uintptr_t)pidfd };
 	bool swap = geteuid() == 0 && s->owner != 0 && userns_fd < 0;
+	bool join = s->net == SPEC_NET_JOIN && s->net_fd >= 0;
+	_cleanup_close_ int home = -1;
 	pid_t pid;
 
 	if (l->cgroup_fd >= 0) {
@@ -74,6 +76,12 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 	}
 	if (userns_fd >= 0)
 		return join_clone(userns_fd, CLONE_NEWUSER, again->mntns_fd, &args, pidfd, e);
+	/* Born in the other container's network: from its own user namespace the new process could not enter it. */
+	if (join) {
+		home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+		if (home < 0 || setns(s->net_fd, CLONE_NEWNET) < 0)
+			return error_errno(e, errno, "cannot enter the network of the container that was named");
+	}
 	if (swap && syscall(SYS_setresuid, -1, s->owner, -1) < 0)
 		return error_errno(e, errno, "cannot take uid %u", s->owner);
 	if (swap)
@@ -84,6 +92,8 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 	int err = errno;
 	if (swap && syscall(SYS_setresuid, -1, 0, -1) < 0)
 		_exit(EXIT_ENGINE); /* cannot happen: the saved uid is still 0 */
+	if (join && setns(home, CLONE_NEWNET) < 0)
+		_exit(EXIT_ENGINE); /* a starter in a container's network would do the rest of its work there */
 	if (pid < 0) {
 		error_errno(e, err, "clone3");
 		if (err == ENOSPC || err == EPERM)
