@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Networks from the command line. What is reached and what is refused is asserted in tests/unit/engine_net_up.c.
+
+load lib
+setup_file() { brig_setup tiny; }
+teardown_file() { brig_teardown; }
+setup() { brig_begin; }
+teardown() { brig_end; }
+
+need_private() {
+    command -v pasta >/dev/null || skip "pasta is not installed"
+    [ -w /dev/net/tun ] || skip "/dev/net/tun cannot be opened"
+}
+
+@test "none: the loopback and nothing else" {
+    run brig run --rm --net none tiny /bin/sh -c 'cat /proc/net/dev'
+    [ "$status" = 0 ]
+    [[ $output == *lo:* ]]
+    [[ $output != *eth0:* ]]
+}
+
+@test "private: a published port answers on 127.0.0.1, and posture proves the wall" {
+    need_private
+    cid=$(brig run -d -p 80 tiny /bin/sh -c 'while :; do echo hello | nc -l -p 80; done')
+    where=$(brig port "$cid" | sed -n 's/.* -> //p')
+    [[ $where == 127.0.0.1:* ]]
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        answer=$(timeout 2 bash -c "exec 3<>/dev/tcp/${where/:/\/}; cat <&3" 2>/dev/null) && [ -n "$answer" ] && break
+        sleep 0.2
+    done
+    [ "$answer" = hello ]
+    run brig posture "$cid"
+    grep -q 'net .*stands.*nftables table brig' <<<"$output"
+    brig rm -f "$cid"
+    run pgrep -f "^brig-pasta-${cid:0:12}"
+    [ "$status" = 1 ]
+}
+
+@test "bad ports, hosts and resolvers are refused and nothing is left" {
+    for bad in "-p 99999" "-p ::1:80:80" "-p 1-2:80" "--add-host nonsense" "--dns example" "-p 80/sctp"; do
+        # shellcheck disable=SC2086
+        run brig run --rm $bad tiny true
+        [ "$status" = 125 ]
+    done
+    run brig run --rm --net none -p 80 tiny true
+    [ "$status" = 125 ]
+    [ -z "$(brig ps -aq)" ]
+}
+
+@test "join: root's containers share a network, a user is told why not" {
+    need_private
+    cid=$(brig run -d tiny sleep 60)
+    run brig run --rm --net "container:$cid" tiny /bin/sh -c 'cat /proc/net/dev'
+    if [ "$MODE" = root ]; then
+        [ "$status" = 0 ]
+        [[ $output == *eth0:* ]]
+    else
+        [ "$status" = 125 ]
+        [[ $output == *"only root"* ]]
+    fi
+    brig rm -f "$cid"
+}
