@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+#
+# brig info and brig setup.
+
+load lib
+setup_file() { brig_setup; }
+teardown_file() {
+    brig_teardown
+    setup_clean
+}
+setup() { brig_begin; }
+teardown() { brig_end; }
+
+USER_NAME=brig-cgroup-bats
+
+setup_clean() {
+    [ "$MODE" = root ] || return 0
+    local uid d
+    uid=$(id -u "$USER_NAME" 2>/dev/null) || return 0
+    for d in /sys/fs/cgroup/brig-user-"$uid" /sys/fs/cgroup/*/brig-user-"$uid"; do
+        [ ! -d "$d" ] || rmdir "$d/session" "$d" 2>/dev/null || rmdir "$d" || true
+    done
+    userdel "$USER_NAME" 2>/dev/null || true
+}
+
+@test "info shows each wall's needs and what missing pieces take" {
+    run brig info
+    assert_ok
+    assert_line '^kernel +stands +Linux '
+    assert_line '^seccomp '
+    assert_line '^cgroup '
+    assert_line '^ids '
+    run brig info --format json
+    assert_ok
+    assert_eq "$(jq -r .KernelVersion <<<"$output")" "$(uname -r)"
+    assert_eq "$(jq -r .Rootless <<<"$output")" "$([ "$MODE" = user ] && echo true || echo false)"
+    # whatever does not stand says what it would take
+    assert_eq "$(jq '[.Machine[] | select(.State != "stands" and .Takes == "")] | length' <<<"$output")" 0
+    run brig info --format '{{.NCPU}}'
+    assert_eq "$output" "$(getconf _NPROCESSORS_ONLN)"
+}
+
+@test "info shows brig.conf and refuses a broken one with its line" {
+    brig_conf 'pids = 123'
+    run brig info --format '{{.Config.Pids}}'
+    assert_eq "$output" 123
+    printf 'pids = 5\n\npdis = 6\n' >"$BRIG_CONFIG/brig.conf"
+    run brig info
+    assert_exit 125
+    assert_line 'brig.conf:3: unknown key "pdis"'
+    assert_line 'the nearest is "pids"'
+    brig_conf
+    chmod 0666 "$BRIG_CONFIG/brig.conf"
+    run brig info
+    assert_exit 125
+    assert_line 'may be written by others'
+    brig_conf
+}
+
+@test "setup refuses a user that does not exist, and a caller that is not root" {
+    run brig setup --check --user no-such-user-here
+    assert_exit 125
+    assert_line 'no user "no-such-user-here"'
+    run brig setup --user root
+    assert_exit 125
+    if [ "$MODE" = user ]; then
+        run brig setup --user "$(id -un)"
+        assert_exit 125
+        assert_line 'only root'
+    fi
+}
+
+@test "setup gives a user ids and a cgroup, once, and says so" {
+    need_root
+    need_command useradd
+    [ ! -d /run/systemd/system ] || skip "would change this machine's systemd"
+    useradd -M -s /usr/sbin/nologin -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$USER_NAME"
+    run brig setup --check --user "$USER_NAME"
+    assert_exit 1
+    assert_line '^missing: 65536 subordinate'
+    # looking changed nothing
+    run grep "^$USER_NAME:" /etc/subuid
+    assert_exit 1
+
+    run brig setup --user "$USER_NAME"
+    assert_ok
+    local uid first
+    uid=$(id -u "$USER_NAME")
+    first=$(awk -F: -v u="$USER_NAME" '$1 == u && $3 == 65536 { print $2 }' /etc/subuid)
+    [ "$first" -ge 100000 ]
+    # nobody else has any of them
+    assert_eq "$(awk -F: -v f="$first" -v u="$USER_NAME" \
+        '$1 != u && $2 < f + 65536 && $2 + $3 > f' /etc/subuid /etc/subgid)" ""
+    assert_eq "$(awk -F: -v u="$USER_NAME" '$1 == u { n++ } END { print n + 0 }' /etc/subgid)" 1
+    if [ -d /sys/fs/cgroup/memory ]; then
+        assert_eq "$(stat -c %u /sys/fs/cgroup/memory/brig-user-"$uid")" "$uid"
+        # the limit of all of the user's containers together stays root's
+        assert_eq "$(stat -c %u /sys/fs/cgroup/memory/brig-user-"$uid"/memory.limit_in_bytes)" 0
+    fi
+
+    # again: nothing to do, nothing doubled
+    local was
+    was=$(cat /etc/subuid /etc/subgid)
+    run brig setup --user "$USER_NAME"
+    assert_ok
+    assert_eq "$(cat /etc/subuid /etc/subgid)" "$was"
+}
