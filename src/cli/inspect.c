@@ -17,7 +17,7 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct inspect_options, size, "size", 's', CLI_FLAG, NULL,
 		"measure the writable layers of containers: .SizeRw and .SizeRootFs", NULL),
 	CLI_OPT(struct inspect_options, type, "type", 0, CLI_STRING, "TYPE",
-		"look only for a \"container\" or an \"image\"", "container image"),
+		"look only for a \"container\", an \"image\" or a \"volume\"", "container image volume"),
 	CLI_END,
 };
 
@@ -55,19 +55,31 @@ static int image_doc(const char *ref, json_t **out, struct error *e)
 	return *out ? 0 : e->code;
 }
 
-/* A container, else an image, as docker looks. */
+static int volume_doc(const char *name, json_t **out, struct error *e)
+{
+	struct volume v;
+	int r = volume_find(name, &v, e);
+
+	if (r < 0)
+		return r;
+	*out = show_volume(&v);
+	volume_free(&v);
+	return 0;
+}
+
+/* A container, else an image, else a volume, as docker looks. */
 static int find(const struct inspect_options *o, const char *ref, json_t **out, struct error *e)
 {
 	int r = -ENOENT;
 
-	if (!streq(o->type, "image"))
+	if (!o->type || streq(o->type, "container"))
 		r = container_doc(ref, o->size, out, e);
-	if (r != -ENOENT || streq(o->type, "container"))
-		return r;
-	*e = (struct error){ 0 };
-	r = image_doc(ref, out, e);
+	if (r == -ENOENT && (!o->type || streq(o->type, "image")))
+		r = image_doc(ref, out, e);
+	if (r == -ENOENT && (!o->type || streq(o->type, "volume")))
+		r = volume_doc(ref, out, e);
 	if (r == -ENOENT && !o->type)
-		error_set(e, ENOENT, "there is no container and no image \"%s\"", ref);
+		error_set(e, ENOENT, "there is no container, image or volume \"%s\"", ref);
 	return r;
 }
 
@@ -104,8 +116,8 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 	struct inspect_options *o = options_;
 
 	(void)argc;
-	if (o->type && !streq(o->type, "container") && !streq(o->type, "image"))
-		return error_set(e, EINVAL, "invalid value \"%s\" for --type: give container or image", o->type);
+	if (o->type && !streq(o->type, "container") && !streq(o->type, "image") && !streq(o->type, "volume"))
+		return error_set(e, EINVAL, "invalid value \"%s\" for --type: give container, image or volume", o->type);
 	return inspect(o, argv, e);
 }
 
@@ -119,11 +131,11 @@ const struct cli_command cmd_inspect = {
 	.name = "inspect",
 	.group = "Containers",
 	.args = "[OPTIONS] NAME|ID [NAME|ID...]",
-	.summary = "show everything about containers and images",
+	.summary = "show everything about containers, images and volumes",
 	.description =
 		"Prints a JSON list with docker's fields. What only brig has stands under .Brig: the range of host ids, the "
-		"walls that were lowered, all limits, namespaces. A name that is both a container's and an image's means the "
-		"container.",
+		"walls that were lowered, all limits, namespaces. A name of several things means the "
+		"container, else the image.",
 	.options = options,
 	.options_size = sizeof(struct inspect_options),
 	.min_args = 1,

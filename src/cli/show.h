@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Containers in docker's words and fields, for ps, inspect and port. */
+/* Containers and volumes in docker's words and fields, for ps, inspect and port. */
 #pragma once
 
 #include "base/json.h"
 #include "engine/container.h"
+#include "engine/volume.h"
 
 /* The fields of `docker ps --format`, all strings, and ".Label". `trunc`: short ids, commands and mounts. New. */
 json_t *show_container_row(const struct container *c, bool trunc);
 
 /* What `docker inspect` says of a container, and brig's own under "Brig". A new reference. */
 json_t *show_container(const struct container *c);
+/* The same of a volume. */
+json_t *show_volume(const struct volume *v);
 
 /* "Up 5 minutes (healthy)", "Exited (0) 2 hours ago". The caller frees. */
 char *show_status(const struct container *c, uint64_t now_ns);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands of volumes. */
 #include "cli/cli.h"
+#include "cli/show.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -90,7 +91,7 @@ static json_t *labels_json(const struct volume *v)
 	return obj;
 }
 
-static json_t *volume_doc(const struct volume *v)
+json_t *show_volume(const struct volume *v)
 {
 	_cleanup_free_ char *path = volume_path(v->name);
 	char created[40];
@@ -177,7 +178,7 @@ static const struct cli_option ls_options[] = {
 
 static json_t *ls_row(const struct volume *v)
 {
-	json_t *row = volume_doc(v), *labels = json_incref(json_object_get(row, "Labels"));
+	json_t *row = show_volume(v), *labels = json_incref(json_object_get(row, "Labels"));
 	_cleanup_buf_ struct buf text = { 0 };
 
 	strv_foreach(l, v->labels)
@@ -255,7 +256,7 @@ static int inspect(void *opts, int argc, char **argv, struct error *e)
 			result = r;
 			continue;
 		}
-		_cleanup_json_ json_t *doc = volume_doc(&v);
+		_cleanup_json_ json_t *doc = show_volume(&v);
 		volume_free(&v);
 		if (o->format) {
 			r = cli_print_format(o->format, doc, e);

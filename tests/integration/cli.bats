@@ -221,7 +221,7 @@ complete_bash() {
     run -0 complete_bash 'brig container l'
     assert_line '^ls$'
     run -0 complete_bash 'brig inspect --type '
-    assert_eq "$output" $'container\nimage'
+    assert_eq "$output" $'container\nimage\nvolume'
     run -0 complete_bash 'brig inspect --type=im'
     assert_eq "$output" image
     run -0 complete_bash 'brig image ins'

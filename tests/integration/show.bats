@@ -85,6 +85,11 @@ teardown() { brig_end; }
     assert_line 'no field .Nope'
     run -0 brig inspect --type image tiny
     jq -e '.[0].Id | startswith("sha256:")' <<<"$output"
+    brig volume create box >/dev/null
+    assert_eq "$(brig inspect -f '{{.Name}}' box)" box
+    run brig inspect --type image box
+    assert_exit 1
+    brig volume rm box
     run brig inspect --type container tiny
     assert_exit 1
     run brig inspect --type planet web
