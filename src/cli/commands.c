@@ -27,18 +27,18 @@
 	HERE(info) \
 	HERE(inspect) \
 	HERE(kill) \
-	HERE(logs) \
 	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	HERE(logs) \
 	HERE(pause) \
 	HERE(port) \
 	HERE(posture) \
 	HERE(ps) \
 	HERE(rename) \
-	HERE(rmi) \
-	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(restart) \
 	HERE(rm) \
+	HERE(rmi) \
 	HERE(run) \
+	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(setup) \
 	HERE(start) \
 	HERE(stats) \
@@ -48,8 +48,8 @@
 	HERE(tag) \
 	HERE(top) \
 	HERE(unpause) \
-	HERE(usage) \
 	HERE(update) \
+	HERE(usage) \
 	HERE(version) \
 	HERE(volume_create) \
 	HERE(volume_inspect) \

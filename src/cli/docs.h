@@ -12,7 +12,7 @@
 
 /*
  * Joins the tables of the front (first) and of the other programs (`all`, an array of tables) into one array of commands,
- * sorted by name, without hidden ones. A command of the front whose program does not have it is an error. A new
+ * sorted by name, without hidden ones. A command of the front whose program does not have it, or one that is there twice, is an error. A new
  * reference, or NULL with `e` filled.
  */
 json_t *docs_merge(const json_t *all, struct error *e);

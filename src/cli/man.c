@@ -82,6 +82,13 @@ json_t *docs_merge(const json_t *all, struct error *e)
 		n++;
 	}
 	qsort(list, n, sizeof(*list), by_name);
+	for (i = 1; i < n && out; i++) {
+		if (by_name(&list[i - 1], &list[i]) == 0) {
+			error_set(e, EEXIST, "\"brig %s\" is in the table twice", docs_str(list[i], "name"));
+			json_decref(out);
+			out = NULL;
+		}
+	}
 	for (i = 0; i < n; i++) {
 		if (out)
 			json_array_append(out, list[i]);
