@@ -48,9 +48,16 @@ void started_free(struct started *st)
 
 int container_create(struct container *c, struct error *e)
 {
+	_cleanup_close_ int store = -1;
 	struct tree_ids tree = { 0 };
 	int r;
 
+	/* From here until config.json names the tree, nobody may collect it: no removal sees that it is used. */
+	if (c->config.tree) {
+		store = store_lock(false, true, e);
+		if (store < 0)
+			return store;
+	}
 	r = container_make(c, e);
 	if (r < 0)
 		return r;

@@ -423,6 +423,48 @@ PY
     [ ! -e "$BRIG_DATA/images/collect" ]
 }
 
+@test "trees that were prepared for containers go with their image, whoever owns their files" {
+    local before tree
+    brig image prune -f >/dev/null
+    before=$(store)
+    mkdir "$TT/d"
+    echo own >"$TT/d/own"
+    tar -C "$TT/d" --owner=0 --group=0 -cf "$TT/l.tar" .
+    brig import -q -c 'CMD ["/x"]' "$TT/l.tar" slots
+    tree=$(tree_of slots)
+    # It has no program: the start fails, but its tree was prepared for that.
+    run -127 brig run --rm --net none slots
+    [ -n "$(ls "$BRIG_DATA/trees/$tree/slots")" ]
+    brig rmi slots
+    [ ! -e "$BRIG_DATA/trees/$tree" ]
+    [ "$(store | grep -v index.json)" = "$(grep -v index.json <<<"$before")" ]
+}
+
+@test "containers that are made while images are removed have their tree or were not made" {
+    local i pid made=0
+    mkdir "$TT/d"
+    echo own >"$TT/d/own"
+    tar -C "$TT/d" --owner=0 --group=0 -cf "$TT/2.tar" .
+    zcat "$BRIG_DATA/images/blobs/sha256/$(brig save -q tiny | tar -xO manifest.json | jq -r '.[0].Layers[0]' | sed 's|.*/||')" \
+        >"$TT/1.tar"
+    "$REPO_TESTS/images/oci-layout" "$TT/oci" race:c '{"Env":["PATH=/bin"]}' "$TT/1.tar" "$TT/2.tar"
+    (while [ ! -e "$TT/stop" ]; do
+        brig load -q -i "$TT/oci" >/dev/null 2>&1
+        brig rmi -f race:c >/dev/null 2>&1
+    done) &
+    pid=$!
+    wait_for 10 brig image inspect race:c
+    for i in $(seq 12); do
+        brig create --net none --name "race-$i" race:c true >/dev/null 2>"$TT/err-$i" || continue
+        made=$((made + 1))
+        [ "$(brig start -a "race-$i" 2>&1)" = "" ] || { touch "$TT/stop"; false; }
+    done
+    touch "$TT/stop"
+    wait "$pid"
+    echo "$made made"
+    [ "$made" -gt 0 ]
+}
+
 @test "an image that a container uses is not removed; -f takes its name, its data stays" {
     local c id
     mkdir "$TT/d"
