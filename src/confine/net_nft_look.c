@@ -141,7 +141,7 @@ static int look_set(int fd, struct nl *n, const struct net_filter *f, int family
 	struct look l = { .family = family };
 	int r = ask(fd, n, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET,
 		    net_nft_set(family), look_elements, &l);
-	_cleanup_free_ struct mark *marks = l.v;
+	_cleanup_free_ __attribute__((unused)) struct mark *marks = l.v;
 	_cleanup_free_ struct net_interval *v = xcalloc(l.n + 1, sizeof(*v));
 	size_t count = join(&l, v);
 
