@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""tty.py LETTER COMMAND...: runs COMMAND on a terminal of its own, the operator's, and tells what was pushed into it.
+"""terminal.py LETTER COMMAND...: runs COMMAND on a terminal of its own, the operator's, and tells what was pushed into it.
 
 Prints the command's output, then "pushed: N", the number of LETTERs that wait in the terminal's input when the command
 has ended: a shell would run them.
