@@ -129,7 +129,7 @@ as_user() {
 part_root() {
     local build=$1 user=${SUDO_USER:-}
     # Not local: the trap reads them when this function has been left.
-    made='' stage='' set_up=''
+    made='' stage=''
     if [ -z "$user" ] || [ "$user" = root ]; then
         user='brig-demo'
     fi
@@ -138,7 +138,7 @@ part_root() {
     # shellcheck disable=SC2317 # called by trap
     finish() {
         if [ -n "$made" ]; then
-            [ -z "$set_up" ] || "$brig" setup --user "$user" --remove >/dev/null 2>&1 || true
+            find /sys/fs/cgroup -depth -type d -user "$user" -exec rmdir {} \; 2>/dev/null || true
             userdel --remove "$user" 2>/dev/null || true
         fi
         rm -rf "$stage"
@@ -160,7 +160,6 @@ part_root() {
     fi
     if ! grep -q "^$user:" /etc/subuid || [ -n "$made" ]; then
         show "$brig" setup --user "$user"
-        set_up=1
     fi
     chmod -R a+rX "$stage"
     took

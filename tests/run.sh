@@ -134,9 +134,8 @@ make_user() {
 remove_user() {
     [ -n "$made_user" ] || return 0
     flock -n -x 8 || return 0
-    if "$BRIG" setup --help 2>/dev/null | grep -q -- --remove; then
-        "$BRIG" setup --user "$user" --remove
-    fi
+    # The folders that brig setup gave this user in each cgroup hierarchy, deepest first.
+    find /sys/fs/cgroup -depth -type d -user "$user" -exec rmdir {} \; 2>/dev/null
     userdel --remove "$user" 2>/dev/null
     rm -f /run/brig-tests.lock
 }
