@@ -489,6 +489,16 @@ static int check_own(const struct container_config *c, const char *source, const
 	return 0;
 }
 
+/* Root's containers have theirs in a folder "c" of brig's runtime folder. */
+static int check_runtime(const struct container_config *c, const char *source, struct error *e)
+{
+	_cleanup_free_ char *run = xstrdup(home_run_path(NULL));
+
+	if (run && home_is_root() && str_ends(run, "/c"))
+		run[strlen(run) - 2] = 0;
+	return check_own(c, source, run, e);
+}
+
 int config_check_binds(const struct container_config *c, char ***notes, struct error *e)
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
@@ -505,7 +515,7 @@ int config_check_binds(const struct container_config *c, char ***notes, struct e
 			return error_errno(e, errno, "bind source %s", safe);
 		r = check_own(c, m->source, home_data_path(NULL), e);
 		if (r == 0)
-			r = check_own(c, m->source, home_run_path(NULL), e);
+			r = check_runtime(c, m->source, e);
 		if (r < 0)
 			return r;
 		need = S_ISDIR(st.st_mode) ? 05 : 04;

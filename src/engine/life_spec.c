@@ -131,26 +131,30 @@ static void add_tmpfs_defaults(const struct container *c, struct spec *s)
 	}
 }
 
-static int add_caps(const struct container_config *k, struct spec *s, struct error *e)
+static int sum_caps(char *const *names, const char *option, uint64_t *sum, struct error *e)
 {
-	s->caps = k->uid == 0 ? CAPS_ROOT_IMAGE : 0;
-	strv_foreach(it, k->cap_add) {
+	*sum = 0;
+	strv_foreach(it, names) {
 		uint64_t bits;
-		int r = caps_parse(*it, &bits, e);
 
-		if (r < 0)
-			return error_wrap(e, "--cap-add");
-		s->caps |= bits;
-	}
-	strv_foreach(it, k->cap_drop) {
-		uint64_t bits;
-		int r = caps_parse(*it, &bits, e);
-
-		if (r < 0)
-			return error_wrap(e, "--cap-drop");
-		s->caps &= ~bits;
+		if (caps_parse(*it, &bits, e) < 0)
+			return error_wrap(e, "%s", option);
+		*sum |= bits;
 	}
 	return 0;
+}
+
+/* As docker: what is added stays, also beside --cap-drop ALL. */
+static int add_caps(const struct container_config *k, struct spec *s, struct error *e)
+{
+	uint64_t add, drop;
+	int r = sum_caps(k->cap_add, "--cap-add", &add, e);
+
+	if (r == 0)
+		r = sum_caps(k->cap_drop, "--cap-drop", &drop, e);
+	if (r == 0)
+		s->caps = ((k->uid == 0 ? CAPS_ROOT_IMAGE : 0) & ~drop) | add;
+	return r;
 }
 
 static int add_net(const struct container_config *k, struct spec *s, struct error *e)

@@ -65,7 +65,7 @@ int secret_mounts(const struct container *c, int kept_fd, struct spec *s, struct
 	fd = kept_fd >= 0 ? fcntl(kept_fd, F_DUPFD_CLOEXEC, 3) : read_all(k, e);
 	if (fd < 0)
 		return kept_fd >= 0 ? error_errno(e, errno, "secrets") : fd;
-	m = spec_add_mount(s, "tmpfs", NULL, TARGET, NULL, 0);
+	m = spec_add_mount(s, "tmpfs", NULL, TARGET, NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
 	m->files = xcalloc(k->n_secrets, sizeof(*m->files));
 	for (size_t i = 0; i < k->n_secrets; i++) {
 		struct spec_file *f = &m->files[i];
