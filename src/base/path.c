@@ -38,6 +38,11 @@ int path_open_in(int rootfd, const char *path, int flags, mode_t mode)
 	return resolve(rootfd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int path_open_plain(int dirfd, const char *path, int flags)
+{
+	return resolve(dirfd, path, flags, 0, RESOLVE_NO_MAGICLINKS);
+}
+
 int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode)
 {
 	return resolve(rootfd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);

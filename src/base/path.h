@@ -17,6 +17,9 @@
  */
 int path_open_in(int rootfd, const char *path, int flags, mode_t mode);
 
+/* As open(2) relative to `dirfd`, links followed, but no magic link (/proc/self/exe, /proc/self/fd/N): -ELOOP. */
+int path_open_plain(int dirfd, const char *path, int flags);
+
 /* As above with RESOLVE_BENEATH and no symbolic links at all: any link or ".." upwards is an error. */
 int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode);
 

@@ -159,11 +159,15 @@ static int enter_cwd(const char *cwd, bool make, struct error *e)
 	return 0;
 }
 
+/* Not through a magic link: /proc/self/exe as a command would be brig itself, run inside (R1). */
 static int is_program(const char *path)
 {
+	_cleanup_close_ int fd = path_open_plain(AT_FDCWD, path, O_PATH);
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
