@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containers as files: making, finding, locking, loading and saving them. */
 #include "engine/container.h"
+#include "engine/ids.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -456,6 +457,7 @@ static void sweep(int all, const char *id)
 			unlinkat(names, de->d_name, 0);
 	path_remove_tree(all, id);
 	runtime_remove(id);
+	ids_sweep();
 }
 
 static int newest_first(const void *a, const void *b)

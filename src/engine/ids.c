@@ -329,6 +329,19 @@ int ids_lease(struct container *c, const struct tree_ids *tree, struct error *e)
 	return take(c, ids, &r, (uint32_t)offset, count, e);
 }
 
+void ids_sweep(void)
+{
+	_cleanup_close_ int ids = home_data_dir("ids", NULL), lock = -1;
+	_cleanup_free_ struct lease *l = NULL;
+	size_t n;
+
+	if (ids < 0)
+		return;
+	lock = openat(ids, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock >= 0 && flock(lock, LOCK_EX) == 0)
+		read_leases(ids, &l, &n, NULL);
+}
+
 void ids_release(const struct container *c)
 {
 	_cleanup_close_ int ids = home_data_dir("ids", NULL);

@@ -31,6 +31,9 @@ int ids_lease(struct container *c, const struct tree_ids *tree, struct error *e)
 /* Gives it back; one that is not there is fine. */
 void ids_release(const struct container *c);
 
+/* Gives back what is leased to containers that are not there any more: left by a start that was killed. */
+void ids_sweep(void);
+
 /*
  * The id maps of a container: as root one line of 65,535; as a user the k-th id of its tree is base+k, and ids that only the
  * configuration names (user, group, supplementary groups) follow behind. Fills spec->uidmap, gidmap and owner.
