@@ -49,7 +49,8 @@ count_tap() {
     local file=$1 context=$2 line
     while IFS= read -r line; do
         case $line in
-        'ok '*'# skip'* | 'ok '*'# SKIP'*) skipped=$((skipped + 1)) ;;
+        # Older cmocka says of a skipped test that it is "not ok N # SKIP".
+        'ok '*'# skip'* | 'ok '*'# SKIP'* | 'not ok '*' # SKIP'*) skipped=$((skipped + 1)) ;;
         'ok '*) passed=$((passed + 1)) ;;
         'not ok '*)
             failed=$((failed + 1))
@@ -99,7 +100,7 @@ run_units() {
         *)
             echo "$name: $result"
             jq -r --arg n "$name" 'select(.name == $n) | .stdout // "", .stderr // ""' "$log" | tail -40
-            grep -q '^not ok' "$work/unit.tap" || one_failure "unit $name: $result"
+            grep -v ' # SKIP' "$work/unit.tap" | grep -q '^not ok' || one_failure "unit $name: $result"
             ;;
         esac
         [ "$result" != SKIP ] || grep -q '^ok' "$work/unit.tap" || skipped=$((skipped + 1))
