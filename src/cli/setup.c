@@ -68,8 +68,8 @@ const struct cli_command cmd_setup = {
 	.summary = "give a user, once, what only root can",
 	.description = "Adds 65536 subordinate user and group ids when the user has less, and delegates a cgroup: through "
 		       "systemd where it runs (all controllers, and lingering so that containers outlive the session), "
-		       "else a folder of the user's own in each hierarchy, which does not survive a reboot. Says what else "
-		       "the machine lacks. Can be run again at any time.",
+		       "else a folder of the user's own in each hierarchy, which does not survive a reboot. Opens /dev/net/tun "
+		       "to all where no udev did. Says what else the machine lacks. Can be run again at any time.",
 	.options = options,
 	.options_size = sizeof(struct setup_options),
 	.run = run,

@@ -337,6 +337,9 @@ static void look_network(struct look *l)
 	if (access("/dev/net/tun", F_OK) < 0) {
 		p = piece(l, "net", HOST_MISSING, "no /dev/net/tun");
 		take(p, "as root: modprobe tun");
+	} else if (geteuid() != 0 && access("/dev/net/tun", R_OK | W_OK) < 0) {
+		p = piece(l, "net", HOST_MISSING, "/dev/net/tun is root's alone");
+		take(p, "once, as root: brig setup --user %u", geteuid());
 	}
 	read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start", &port);
 	if (geteuid() != 0 && port > 0) {

@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "confine/cgroup.h"
+#include "engine/net.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -334,6 +335,17 @@ static int setup_cgroup(const struct host_user *u, bool check, struct host_setup
 	return r < 0 ? r : 0;
 }
 
+/* Machines without udev leave /dev/net/tun to root; without it a user's containers have no network. */
+static int setup_tun(bool check, struct host_setup *out, struct error *e)
+{
+	int r = net_tun_share(check, e);
+
+	if (r > 0)
+		strv_add(&out->done, xstrdup("/dev/net/tun for all, as udev does; it gives no rights by itself"));
+	/* look_around() says so. */
+	return r == -ENOENT ? 0 : r;
+}
+
 static void look_around(struct host_setup *out)
 {
 	static const struct {
@@ -371,6 +383,8 @@ int host_setup(const struct host_user *u, bool check, struct host_setup *out, st
 	r = setup_ids(u, check, out, e);
 	if (r == 0)
 		r = setup_cgroup(u, check, out, e);
+	if (r == 0)
+		r = setup_tun(check, out, e);
 	if (r < 0)
 		return error_wrap(e, "setup of user %s", u->name);
 	look_around(out);

@@ -90,10 +90,13 @@ int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct 
 void net_undo(struct net *n, int run_fd);
 void net_free(struct net *n);
 
-/* Can a process with these ids open /dev/net/tun, and is pasta there? The error says what to do. */
+/* Is pasta there, and can it have /dev/net/tun as this uid (root shows it to its pasta)? The error says what to do. */
 int net_check(uint32_t uid, uint32_t gid, struct error *e);
-/* Opens /dev/net/tun to all, as udev does on most systems; root only. For `brig setup`. */
-int net_tun_share(struct error *e);
+/*
+ * Opens /dev/net/tun to all, as udev does on most systems; root only; with `check` nothing is changed. For `brig setup`.
+ * 1: done, or it would be; 0: it is open already; -ENOENT: there is none.
+ */
+int net_tun_share(bool check, struct error *e);
 
 /* Files that stand over the image's. `dirfd`: a folder of the container; existing files are replaced. */
 struct net_names {

@@ -7,16 +7,19 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "confine/sys.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,7 +29,8 @@
 
 enum { START_MS = 30000, STOP_MS = 2000 };
 
-#define TUN "/dev/net/tun"
+#define TUN_DIR "/dev/net"
+#define TUN TUN_DIR "/tun"
 
 int net_check(uint32_t uid, uint32_t gid, struct error *e)
 {
@@ -45,6 +49,8 @@ int net_check(uint32_t uid, uint32_t gid, struct error *e)
 		error_hint(e, "load the kernel's tun module (modprobe tun), or start with --net none");
 		return r;
 	}
+	if (geteuid() == 0)
+		return 0; /* tun_for() shows it to pasta alone */
 	need = st.st_uid == uid ? 0600 : st.st_gid == gid ? 0060 : 0006;
 	if ((st.st_mode & need) != need && (geteuid() != uid || access(TUN, R_OK | W_OK) < 0)) {
 		r = error_set(e, EACCES, TUN " may not be opened by uid %u", uid);
@@ -54,7 +60,7 @@ int net_check(uint32_t uid, uint32_t gid, struct error *e)
 	return 0;
 }
 
-int net_tun_share(struct error *e)
+int net_tun_share(bool check, struct error *e)
 {
 	_cleanup_close_ int fd = open(TUN, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	char path[32];
@@ -66,8 +72,10 @@ int net_tun_share(struct error *e)
 		return error_set(e, ENODEV, TUN " is not a device");
 	if ((st.st_mode & 0666) == 0666)
 		return 0;
+	if (check)
+		return 1;
 	path_of_fd(fd, path);
-	return chmod(path, 0666) < 0 ? error_errno(e, errno, "cannot open " TUN " to all") : 0;
+	return chmod(path, 0666) < 0 ? error_errno(e, errno, "cannot open " TUN " to all") : 1;
 }
 
 /*
@@ -202,6 +210,34 @@ static int become(uint32_t uid, uint32_t gid, bool low_port)
 	return 0;
 }
 
+/*
+ * Machines without udev leave the device to root. pasta is shown a node that `uid` may open, in a mount namespace of its own:
+ * the host's stays as it is. tun(4) gives no right over the host's network by itself.
+ */
+static int tun_for(uint32_t uid, uint32_t gid)
+{
+	_cleanup_close_ int m = -1, fs = -1;
+	struct stat st;
+
+	if (geteuid() != 0 || uid == 0)
+		return 0;
+	if (stat(TUN, &st) < 0)
+		return -errno;
+	if ((st.st_mode & 0006) == 0006)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	fs = sys_fsopen("tmpfs");
+	if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	m = sys_fsmount(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (m < 0 || mknodat(m, "tun", S_IFCHR | 0600, st.st_rdev) < 0 ||
+	    fchownat(m, "tun", uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return sys_move_mount(m, "", AT_FDCWD, TUN_DIR, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
 static bool has_low_port(const struct net *n)
 {
 	for (size_t i = 0; i < n->n_ports; i++)
@@ -224,6 +260,11 @@ static void __attribute__((noreturn)) child(const struct net *n, const char *pat
 	setsid();
 	umask(077);
 	setrlimit(RLIMIT_CORE, &none);
+	r = tun_for(n->uid, n->gid);
+	if (r < 0) {
+		dprintf(err, "cannot show " TUN " to uid %u: %s\n", n->uid, strerror(-r));
+		_exit(127);
+	}
 	r = become(n->uid, n->gid, has_low_port(n));
 	if (r == 0 && fchdir(dir_fd) < 0)
 		r = -errno;

@@ -10,7 +10,7 @@ teardown() { brig_end; }
 
 need_private() {
     command -v pasta >/dev/null || skip "pasta is not installed"
-    [ -w /dev/net/tun ] || skip "/dev/net/tun cannot be opened"
+    [ "$MODE" = root ] || [ -w /dev/net/tun ] || skip "/dev/net/tun cannot be opened"
 }
 
 @test "none: the loopback and nothing else" {
@@ -60,4 +60,16 @@ need_private() {
         [[ $output == *"only root"* ]]
     fi
     brig rm -f "$cid"
+}
+
+@test "private: root's containers need no /dev/net/tun that all may open" {
+    need_root
+    command -v pasta >/dev/null || skip "pasta is not installed"
+    [ -c /dev/net/tun ] || skip "this kernel has no tun device"
+    run unshare --mount --propagation private bash -c '
+        mount -t tmpfs -o mode=0755 tun /dev/net && mknod -m 0600 /dev/net/tun c 10 200 &&
+        "$BRIG" run --rm tiny cat /proc/net/dev && stat -c "still %a" /dev/net/tun'
+    assert_ok
+    assert_line ' eth0:'
+    assert_line '^still 600$'
 }

@@ -106,3 +106,30 @@ setup_clean() {
     assert_ok
     assert_eq "$(cat /etc/subuid /etc/subgid)" "$was"
 }
+
+# In a mount namespace of the test's own: the machine's device stays as it is.
+with_closed_tun() {
+    unshare --mount --propagation private bash -c '
+        mount -t tmpfs -o mode=0755 tun /dev/net && mknod -m 0600 /dev/net/tun c 10 200 && "$@"' bash "$@"
+}
+
+@test "a /dev/net/tun that is root's alone: root's containers get by, setup opens it for users" {
+    need_root
+    [ -c /dev/net/tun ] || skip "this kernel has no tun device"
+    useradd -M "$USER_NAME-tun"
+    run with_closed_tun bash -c '"$BRIG" setup --check --user '"$USER_NAME-tun"'; "$BRIG" setup --user '"$USER_NAME-tun"' >/dev/null;
+        stat -c "now %a" /dev/net/tun; "$BRIG" setup --check --user '"$USER_NAME-tun"
+    setup_clean_tun
+    assert_line 'missing: /dev/net/tun'
+    assert_line '^now 666$'
+    assert_eq "$(grep -c 'missing: /dev/net/tun' <<<"$output")" 1
+}
+
+setup_clean_tun() {
+    local uid d
+    uid=$(id -u "$USER_NAME-tun")
+    for d in /sys/fs/cgroup/brig-user-"$uid" /sys/fs/cgroup/*/brig-user-"$uid"; do
+        [ ! -d "$d" ] || rmdir "$d/session" "$d" 2>/dev/null || rmdir "$d" || true
+    done
+    userdel "$USER_NAME-tun"
+}
