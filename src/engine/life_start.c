@@ -555,6 +555,9 @@ static int run_background(struct container *c, struct relay *front, int *exit_co
 	relay_close(front);
 	if (r < 0)
 		return r;
+	/* Whoever sees us end finds the container's end recorded, and with --rm the container gone. */
+	if (r == RELAY_ENDED && c->config.restart == RESTART_NO)
+		proc_wait(pid);
 	*exit_code = r == RELAY_DETACHED ? 0 : proc_exit_code(status);
 	return r == RELAY_DETACHED ? CONTAINER_DETACHED : CONTAINER_ENDED;
 }

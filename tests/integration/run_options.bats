@@ -75,6 +75,11 @@ make_image() {
         /dev/null
     assert_line '/dev/(pts/0|console)'
     assert_line 'TERM=xterm'
+    # --rm: whoever sees the end of the command finds nothing left.
+    for _ in 1 2 3; do
+        script -qec "'$BRIG' run --rm -it tiny true" /dev/null
+        assert_eq "$(brig ps -aq)" ""
+    done
     run -125 brig run --rm -it tiny true </dev/null
     assert_line 'not a TTY'
     assert_eq "$(brig ps -aq)" ""
