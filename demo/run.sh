@@ -127,9 +127,9 @@ as_user() {
 }
 
 part_root() {
-    local build=$1 user=${SUDO_USER:-}
+    local build=$1
     # Not local: the trap reads them when this function has been left.
-    made='' stage=''
+    made='' stage='' user=${SUDO_USER:-}
     if [ -z "$user" ] || [ "$user" = root ]; then
         user='brig-demo'
     fi

@@ -350,7 +350,7 @@ static void look_network(struct look *l)
 
 static void look_helpers(struct look *l)
 {
-	static const char *const names[] = { "brig-monitor", "brig-image", "brig-unpack" };
+	static const char *const names[] = { "brig-monitor", "brig-image", "brig-init" };
 	char path[4200];
 	struct host_piece *p;
 
