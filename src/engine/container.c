@@ -148,6 +148,21 @@ static void name_host(struct container_config *c)
 		strv_add(&c->env, xasprintf("HOSTNAME=%s", c->hostname));
 }
 
+bool container_start_noted(const struct container *c, char **cgroup)
+{
+	char path[CONTAINER_ID_LEN + 16], to[512];
+	int run = home_run(NULL);
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/starting", c->config.id);
+	n = run < 0 ? -1 : readlinkat(run, path, to, sizeof(to));
+	if (n <= 0)
+		return false;
+	if (cgroup)
+		*cgroup = xstrndup(to, (size_t)n);
+	return true;
+}
+
 bool container_is_held(const char *id)
 {
 	_cleanup_close_ int fd = -1;
@@ -256,12 +271,17 @@ int container_load_state(struct container *c, struct error *e)
 	return 0;
 }
 
+static bool stands_or_moves(enum container_status s)
+{
+	return s == ST_RUNNING || s == ST_PAUSED || s == ST_RESTARTING || s == ST_REMOVING;
+}
+
 int container_refresh(struct container *c, struct error *e)
 {
 	enum container_status s = c->state.status;
 	int r;
 
-	if (s != ST_RUNNING && s != ST_PAUSED && s != ST_RESTARTING && s != ST_REMOVING)
+	if (!stands_or_moves(s) && !container_start_noted(c, NULL))
 		return 0;
 	if (c->lock_fd >= 0) /* we are the one who changes it */
 		return 0;
@@ -275,8 +295,7 @@ int container_refresh(struct container *c, struct error *e)
 	if (r < 0)
 		return r;
 	/* Read again under the lock: it may have ended properly between the two looks. */
-	s = c->state.status;
-	if (s == ST_RUNNING || s == ST_PAUSED || s == ST_RESTARTING || s == ST_REMOVING)
+	if (stands_or_moves(c->state.status) || container_start_noted(c, NULL))
 		r = container_repair(c, e);
 	container_unlock(c);
 	return r;
@@ -460,6 +479,19 @@ static void sweep(int all, const char *id)
 	ids_sweep();
 }
 
+/* Runtime folders of containers that a crash kept from being made, or from being removed to the end. */
+static void sweep_run(int all)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int run = home_run(NULL);
+	struct dirent *de;
+
+	d = run < 0 ? NULL : open_all(run);
+	while (d && (de = readdir(d)))
+		if (hex_valid(de->d_name, CONTAINER_ID_LEN) && !id_exists(all, de->d_name))
+			sweep(all, de->d_name);
+}
+
 static int newest_first(const void *a, const void *b)
 {
 	const struct container *x = a, *y = b;
@@ -523,6 +555,7 @@ int container_list(struct container **out, size_t *n, struct error *e)
 		}
 		list[used++] = c;
 	}
+	sweep_run(all);
 	if (used > 1)
 		qsort(list, used, sizeof(*list), newest_first);
 	*out = list;

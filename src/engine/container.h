@@ -9,9 +9,10 @@
  *	DATA/names/NAME			a symbolic link to ID; made with symlinkat, which fails when the name is taken
  *	RUN/ID/lock			flock: held (exclusive) by the monitor while the container runs
  *	RUN/ID/attach			the monitor's socket
+ *	RUN/ID/starting			a symbolic link to the cgroup that a start is about to make, until state.json names it
  *
  * A container whose state says "running" and whose lock is free lost its monitor: container_refresh() says so in the state
- * and gives back what it held.
+ * and gives back what it held. So does one that has the link "starting".
  */
 #pragma once
 
@@ -181,11 +182,13 @@ int container_lock(struct container *c, bool wait, struct error *e);
 void container_unlock(struct container *c);
 /* True while somebody holds the lock of the container `id`: it runs, or is being started, stopped or changed. */
 bool container_is_held(const char *id);
+/* True when a start is under way or was killed half-way; `*cgroup` (may be NULL; the caller frees) is what it may have made. */
+bool container_start_noted(const struct container *c, char **cgroup);
 int container_save_config(struct container *c, struct error *e);
 int container_save_state(struct container *c, struct error *e);
 int container_load_state(struct container *c, struct error *e);
 /*
- * Looks whether a container that is recorded as running still has its monitor, and calls container_repair() with the
+ * Looks whether a container that is recorded as running still has its monitor (one that starts: its starter), and calls container_repair() with the
  * lock held when it has not. Called by container_find() and container_list().
  */
 int container_refresh(struct container *c, struct error *e);

@@ -126,6 +126,9 @@ static int read_leases(int ids, struct lease **out, size_t *n, struct error *e)
 		char *dash = strchr(de->d_name, '-');
 		uint64_t offset, count;
 
+		/* Whoever writes one holds the lock, as we do: a crash came before its rename. */
+		if (str_after(de->d_name, ".tmp-"))
+			unlinkat(ids, de->d_name, 0);
 		if (!dash || de->d_name[0] == '.')
 			continue;
 		_cleanup_free_ char *first = xstrndup(de->d_name, (size_t)(dash - de->d_name));

@@ -85,5 +85,12 @@ int life_note_stop(struct container *c, struct error *e);
 void life_forget_stop(struct container *c);
 bool life_stop_noted(struct container *c);
 
+/*
+ * RUN/ID/starting (container.h): what a start makes before the state names it can be found, and taken back, after a crash.
+ * Noted and forgotten under the lock.
+ */
+int life_note_start(struct container *c, const char *cgroup, struct error *e);
+void life_forget_start(struct container *c);
+
 /* Body of the hidden command `brig __after ID WAITSTATUS REASON`; see monitor.h. Returns an exit code. */
 int life_after_main(const char *id, const char *status, const char *reason, struct error *e);

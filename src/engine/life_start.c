@@ -356,15 +356,19 @@ static int launch_all(struct container *c, int userns_fd, struct started *st, st
 
 	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
 	if (r == 0)
+		r = life_note_start(c, st->plan.cgroup.path, e);
+	if (r == 0)
 		r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
 	if (r < 0) {
 		net_undo(&net->net, net->run_fd);
+		life_forget_start(c);
 		return r;
 	}
 	r = net_finish(&net->net, e);
 	fill_state(c, st, &net->net);
 	if (r == 0)
 		r = container_save_state(c, e);
+	life_forget_start(c);
 	if (r == 0)
 		r = run_program(c, st, e);
 	return r < 0 ? undo(c, st, net, e) : 0;

@@ -56,6 +56,26 @@ bool life_stop_noted(struct container *c)
 	return run >= 0 && faccessat(run, "stop", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* A start without a cgroup (a lowered wall) still has a network to take back: the link says "-". */
+int life_note_start(struct container *c, const char *cgroup, struct error *e)
+{
+	_cleanup_close_ int run = container_run_dir(c, e);
+
+	if (run < 0)
+		return run;
+	if (symlinkat(*cgroup ? cgroup : "-", run, "starting") < 0 && errno != EEXIST)
+		return error_errno(e, errno, "cannot note the start");
+	return 0;
+}
+
+void life_forget_start(struct container *c)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL);
+
+	if (run >= 0)
+		unlinkat(run, "starting", 0);
+}
+
 /*
  * The state is written by the container's owner, which for root's containers is not root: before root signals a process, its
  * id map must be the container's (R34).
@@ -106,14 +126,36 @@ void life_clear(struct container *c, bool again)
 	c->state.net_pid = 0;
 }
 
+/* Killed before its program ran: it is what it was before. */
+static int repair_start(struct container *c, struct error *e)
+{
+	free(c->state.error);
+	c->state.error = xstrdup("its start was killed");
+	int r = container_save_state(c, e);
+	if (r == 0)
+		life_forget_start(c);
+	return r;
+}
+
 int container_repair(struct container *c, struct error *e)
 {
+	_cleanup_free_ char *cgroup = NULL;
+	bool starting = container_start_noted(c, &cgroup), ran = container_running(c) || c->state.status == ST_RESTARTING;
+
+	/* cgroup_open() takes no path but one of brig's. */
+	if (starting && !ran) {
+		free(c->state.cgroup);
+		c->state.cgroup = steal_ptr(&cgroup);
+	}
 	life_clear(c, false);
 	if (c->state.status == ST_REMOVING || c->config.auto_remove) {
 		int r = life_remove_locked(c, c->config.auto_remove, -1, e);
 
 		return r < 0 ? r : error_set(e, ENOENT, "no such container: %s (it was being removed)", c->config.name);
 	}
+	if (starting && !ran)
+		return repair_start(c, e);
+	life_forget_start(c);
 	c->state.status = ST_EXITED;
 	c->state.pid = 0;
 	c->state.exit_code = 137;

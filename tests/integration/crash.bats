@@ -1,151 +1,213 @@
 # SPDX-License-Identifier: Apache-2.0
-# kill -9 at any step of start, stop and rm: the next command shows the truth and repairs, and nothing is left. The steps are
-# system calls: a first run is traced, then strace kills at chosen ones of them, and after each the state is looked at.
-# BRIG_CRASH_STEPS (default 12) is how many steps of each command are tried, spread evenly; "all" tries each.
+# kill -9 at any step of a container's life: the next command shows the truth and repairs, and nothing is left. The steps
+# are system calls: a first run is traced and counts those of each process of brig (front, keeper, mover, helpers, the
+# container's own before it executes its program, pasta), then each is killed before a chosen one of its calls.
+# BRIG_CRASH_STEPS (default 16) is how many steps of each command are tried, spread evenly; "all" tries each.
 
 load lib
 
 setup_file() {
     brig_setup tiny
     MARK=$((700000 + BASHPID))
-    export MARK
-    STRACE_WORKS=
-    if command -v strace >/dev/null && strace -f -qq -o "$T/try" "$BRIG" run --rm --net none tiny true; then
-        STRACE_WORKS=1
-    fi
-    export STRACE_WORKS
+    NAME=crash$MARK
+    KILLAT=$TEST_BIN/killat
+    CAN_TRACE=
+    ! "$KILLAT" -c "$BRIG" run --rm --net none tiny true >"$T/try" 2>&1 || CAN_TRACE=1
+    export MARK NAME KILLAT CAN_TRACE
+    # What is made once and stays (trees, folders, the log of events) is there before the first look.
+    brig run -d --net none --name "$NAME" -v /data tiny true >/dev/null
+    brig rm -f -v "$NAME" >/dev/null
+    brig volume ls >/dev/null
+    brig ps -a >/dev/null
 }
 teardown_file() { brig_teardown; }
 setup() { brig_begin; }
 teardown() { brig_end; }
 
-need_strace() { [ -n "$STRACE_WORKS" ] || skip "needs strace, and to be allowed to trace"; }
+need_trace() { [ -n "$CAN_TRACE" ] || skip "needs to be allowed to trace: $(head -1 "$T/try")"; }
 
-# steps COMMAND...: traces a run and prints "NAME N" lines: the N-th call of NAME by one of the processes.
+# steps COMMAND...: "PROCESS CALL" lines, the chosen ones.
 steps() {
-    # A detached container lives on under strace: let go after a while.
-    timeout -s INT -k 2 6 strace -f -qq -o "$TT/steps" -e signal=none "$@" >/dev/null 2>&1 3>&- <&- || true
-    awk '{ sub(/\(.*/, "", $2); if ($2 ~ /^[a-z_0-9]+$/ && $2 !~ /^(exit|exit_group|rt_sigreturn)$/) {
-        n = ++seen[$1 " " $2]; key = $2 " " n; if (!(key in told)) { told[key] = 1; print key } } }' "$TT/steps" >"$TT/all"
-    local want=${BRIG_CRASH_STEPS:-12} have
+    "$KILLAT" -c "$BRIG" "$@" >"$TT/counted" 3>&- || fail "cannot count the calls of brig $*" "$(cat "$TT/counted")"
+    awk '{ for (i = 1; i <= $2; i++) print $1, i }' "$TT/counted" >"$TT/all"
+    local want=${BRIG_CRASH_STEPS:-16} have
     have=$(wc -l <"$TT/all")
     [ "$want" != all ] && [ "$want" -lt "$have" ] || want=$have
+    [ "$have" -gt 20 ] || fail "only $have calls were seen"
     awk -v want="$want" -v have="$have" 'int(NR * want / have) != int((NR - 1) * want / have)' "$TT/all"
 }
 
-# Kills at one step. What lives on after it (a container that was started) is let go after a while.
+# killed_at PROCESS CALL ARGUMENT...: $STEP says what was killed. A command that hangs because one of its processes died fails.
 killed_at() {
-    local call=$1 n=$2
-    shift 2
-    timeout -s INT -k 2 4 strace -f -qq -o /dev/null -e signal=none -e "inject=$call:signal=KILL:when=$n" "$@" \
-        >/dev/null 2>&1 || true
+    local ended=0
+    STEP=$("$KILLAT" "$1" "$2" "$BRIG" "${@:3}" 3>&-) || ended=$?
+    STEP="brig $3, ${STEP:-process $1 at call $2 (not reached)}"
+    [ "$ended" != 3 ] || fail "$STEP: the command hangs"
+    [ "$ended" = 0 ] || [ "$ended" = 4 ] || fail "$STEP: killat failed with $ended"
 }
 
-marked() { pgrep -f "sleep $MARK" || true; }
+# What brig keeps of containers, before a step and after it was repaired. The store of images is not looked into.
+files_now() {
+    find "$BRIG_DATA" "$BRIG_RUNTIME" -regextype egrep -regex "$BRIG_DATA/(objects|trees|layers|blobs|events\.d)/.*" -prune -o -print 2>/dev/null |
+        sort
+}
 
-# What the next commands say and do after a crash at WHERE.
+ids_now() { { ls "$BRIG_DATA/containers" "$BRIG_RUNTIME" 2>/dev/null || true; } | grep -xE '[0-9a-f]{64}' | sort -u || true; }
+
+# Processes of this test: fronts and the container have the mark in their command line, a monitor the id, pasta its start.
+processes_of() {
+    local id pattern="[b]rig .*$MARK|sleep $MARK"
+    for id in $1; do pattern+="|brig-monitor $id|__after $id|__health $id|__usage $id|pasta.*${id:0:12}"; done
+    pgrep -f -a "$pattern" || true
+}
+no_processes_of() { [ -z "$(processes_of "$1")" ]; }
+
+cgroups_of() {
+    local id expr=()
+    for id in $1; do expr+=(-o -name "*$id*"); done
+    [ ${#expr[@]} = 0 ] || find /sys/fs/cgroup -type d \( "${expr[@]:1}" \) 2>/dev/null
+}
+
+# What brig says of a container is what the kernel says.
+is_true() {
+    local state pid
+    read -r state pid < <(container_get "$1" '{{.State.Status}} {{.State.Pid}}') || return 0
+    case $state in
+    running) [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" ;;
+    restarting | removing) return 1 ;;
+    *) [ "$pid" = 0 ] && [ -z "$(cgroups_of "$1")" ] && no_processes_of "$1" ;;
+    esac
+}
+
+# What the next commands say and do after a crash. Says what is wrong.
 truth() {
-    local where=$1 id status pid
-    run brig ps -a --no-trunc --format '{{.ID}}'
-    [ "$status" = 0 ] || fail "after $where: brig ps fails" "$output"
-    for id in $(container_ids); do
-        # A folder is a container that every command knows, or was just repaired away.
-        if grep -q "$id" <<<"$output"; then
-            status=$(container_get "$id" '{{.State.Status}}') || continue
-            pid=$(container_pid "$id")
-            if [ "$status" = running ]; then
-                [ -d "/proc/$pid" ] || fail "after $where: $id is said to run, but its process $pid is gone"
-            else
-                [ -z "$(marked)" ] || wait_for 5 test -z "$(marked)" || fail "after $where: $id is $status, but a process lives"
-            fi
-        fi
+    local ids id output files
+    ids=$(ids_now)
+    output=$(brig ps -a --no-trunc --format '{{.ID}}' 2>&1) || echo "brig ps fails: $output"
+    for id in $ids; do
+        ! grep -q "$id" <<<"$output" || wait_for 3 is_true "$id" ||
+            echo "wrong is: $(container_get "$id" '{{.State.Status}} {{.State.Pid}} {{.State.Error}}')" \
+                "$(processes_of "$id")" "$(cgroups_of "$id")"
     done
-    remove_all || fail "after $where: brig rm -f fails"
-    wait_for 5 nothing_marked || fail "after $where: a process is left: $(marked)"
-    assert_eq "$(container_ids)" "" "after $where: folders of containers are left"
-    assert_eq "$(ls "$BRIG_DATA/ids" 2>/dev/null)" "" "after $where: id ranges are left"
-    assert_eq "$(ls "$BRIG_DATA/names" 2>/dev/null)" "" "after $where: names are left"
-    assert_eq "$(find "$BRIG_RUNTIME" -mindepth 1 -maxdepth 1 -regextype egrep -regex '.*/[0-9a-f]{64}')" "" \
-        "after $where: folders below run are left"
-    assert_eq "$(grep -F "$BRIG_DATA" /proc/self/mountinfo || true)" "" "after $where: mounts are left"
+    { remove_all && brig volume ls; } >"$TT/output" 2>&1 || echo "brig rm -f, or volume ls, fails: $(cat "$TT/output")"
+    wait_for 5 no_processes_of "$ids" || echo "processes are left: $(processes_of "$ids")"
+    id=$(cgroups_of "$ids")
+    [ -z "$id" ] || echo "cgroups are left: $id"
+    files=$(files_now)
+    [ "$files" = "$FILES" ] || echo "files that are left, or gone: $(diff <(echo "$FILES") <(echo "$files") | grep '^[<>]')"
+    ! grep -F "$T" /proc/self/mountinfo || echo "mounts are left"
 }
-nothing_marked() { [ -z "$(marked)" ]; }
 
-@test "a start that is killed at any step leaves nothing that is not repaired" {
-    need_strace
-    local call n
-    steps "$BRIG" run -d --net none --name first tiny sleep "$MARK" >"$TT/chosen"
-    brig rm -f first >/dev/null
-    [ -s "$TT/chosen" ]
-    while read -r call n; do
-        killed_at "$call" "$n" "$BRIG" run -d --net none --name crash tiny sleep "$MARK" 3>&- <&-
-        truth "start, $call $n"
-    done <"$TT/chosen"
+# crash COMMAND BEFORE...: kills `brig COMMAND` (words) at each chosen step, BEFORE making what it needs.
+crash() {
+    local process call wrong cmd=$1 bad=
+    shift
+    FILES=$(files_now)
+    "$@"
+    # shellcheck disable=SC2086 # words on purpose
+    steps $cmd >"$TT/chosen"
+    remove_all
+    while read -r process call; do
+        "$@"
+        # shellcheck disable=SC2086
+        killed_at "$process" "$call" $cmd
+        wrong=$(truth)
+        [ -n "$wrong" ] || continue
+        bad+="after $STEP: $wrong"$'\n'
+        FILES=$(files_now)
+        [ "$(grep -c '^after' <<<"$bad")" -lt 5 ] || break
+    done <"$TT/chosen" 3>&-
+    [ -z "$bad" ] || fail "$bad"
     # Everything still works, with the same name.
-    run brig run --rm --net none --name crash tiny echo fine
+    run brig run --rm --net none --name "$NAME" tiny echo fine
     assert_ok
     assert_line '^fine$'
 }
+running() { brig run -d --net none --name "$NAME" tiny sleep "$MARK" >/dev/null; }
+ended() { brig run --net none --name "$NAME" tiny true >/dev/null; }
+created() { brig create --net none --name "$NAME" tiny sleep "$MARK" >/dev/null; }
 
-@test "a stop that is killed at any step can be done again" {
-    need_strace
-    local call n
-    brig run -d --net none --name crash tiny sleep "$MARK" >/dev/null
-    steps "$BRIG" stop -t 0 crash >"$TT/chosen"
-    brig rm -f crash >/dev/null
-    while read -r call n; do
-        brig run -d --net none --name crash tiny sleep "$MARK" >/dev/null
-        killed_at "$call" "$n" "$BRIG" stop -t 0 crash 3>&- <&-
-        run brig stop -t 0 crash
-        assert_ok
-        assert_eq "$(container_get crash '{{.State.Running}}')" false "after stop, $call $n"
-        truth "stop, $call $n"
-    done <"$TT/chosen"
+@test "run -d, killed at any step" {
+    need_trace
+    crash "run -d --net none --name $NAME tiny sleep $MARK" :
 }
 
-@test "an rm that is killed at any step can be done again" {
-    need_strace
-    local call n
-    brig run -d --net none --name crash tiny sleep "$MARK" >/dev/null
-    steps "$BRIG" rm -f crash >"$TT/chosen"
-    while read -r call n; do
-        brig run -d --net none --name crash tiny sleep "$MARK" >/dev/null
-        killed_at "$call" "$n" "$BRIG" rm -f crash 3>&- <&-
-        truth "rm, $call $n"
-    done <"$TT/chosen"
+@test "run in the foreground, killed at any step" {
+    need_trace
+    crash "run --net none --name $NAME tiny true" :
+}
+
+@test "run --rm with a volume, killed at any step" {
+    need_trace
+    crash "run --rm --net none -v /data --name $NAME tiny true" :
+}
+
+@test "the end of a detached container and its restart, killed at any step" {
+    need_trace
+    crash "run -d --net none --restart on-failure:1 --name $NAME tiny false" :
+}
+
+@test "start, killed at any step" {
+    need_trace
+    crash "start $NAME" created
+}
+
+@test "stop, killed at any step, can be done again" {
+    need_trace
+    crash "stop -t 0 $NAME" running
+}
+
+@test "rm -f, killed at any step, can be done again" {
+    need_trace
+    crash "rm -f $NAME" running
+}
+
+@test "rm of one that ended, killed at any step, can be done again" {
+    need_trace
+    crash "rm $NAME" ended
+}
+
+@test "run with a private network, killed at any step" {
+    need_trace
+    need_command pasta
+    crash "run -d -p $(free_port):80 --name $NAME tiny sleep $MARK" :
 }
 
 @test "a monitor that is killed takes its container along, and the next command says so" {
     local cid pid monitor
+    FILES=$(files_now)
     cid=$(brig run -d --net none tiny sleep "$MARK")
     pid=$(container_pid "$cid")
     monitor=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")
     kill -9 "$monitor"
-    wait_for 5 nothing_marked
+    wait_for 5 no_processes_of "$cid"
     assert_eq "$(container_get "$cid" '{{.State.Running}}')" false
     run brig ps -q
     assert_eq "$output" ""
     brig start "$cid" >/dev/null
     assert_eq "$(container_get "$cid" '{{.State.Running}}')" true
-    truth "kill of the monitor"
+    assert_eq "$(truth)" ""
 }
 
 @test "a hundred containers start at once and stop at once" {
     local i n=100 ids
+    FILES=$(files_now)
     for i in $(seq $n); do
         brig run -d --net none --name "many$i" tiny sleep "$MARK" >/dev/null 2>"$TT/err$i" 3>&- &
     done
     wait
     ids=$(brig ps -q --no-trunc)
     [ "$(wc -l <<<"$ids")" = $n ] || fail "$(wc -l <<<"$ids") of $n run" "$(cat "$TT"/err* | sort | uniq -c | head)"
-    assert_eq "$(marked | wc -l)" $n
-    # Each has ids of its own.
-    assert_eq "$(for i in $ids; do head -1 "/proc/$(container_pid "$i")/uid_map" | awk '{ print $2 }'; done | sort -u | wc -l)" $n
+    assert_eq "$(pgrep -fxc "sleep $MARK")" $n
+    # Each has ids of its own: no range overlaps another one's.
+    for i in $ids; do awk '{ print $2, $2 + $3 }' "/proc/$(container_pid "$i")/uid_map"; done | sort -n >"$TT/ranges"
+    [ "$(wc -l <"$TT/ranges")" -ge $n ]
+    awk '$1 < end { exit 1 } { end = $2 }' "$TT/ranges" || fail "two containers share host ids" "$(cat "$TT/ranges")"
     for i in $ids; do
         brig stop -t 5 "$i" >/dev/null 2>&1 3>&- &
     done
     wait
     assert_eq "$(brig ps -q)" ""
     assert_eq "$(brig ps -aq | wc -l)" $n
-    truth "a hundred"
+    assert_eq "$(truth)" ""
 }
