@@ -22,13 +22,14 @@ static inline void cleanup_free(void *p)
 	free(*(void **)p);
 }
 
-/* Closes a descriptor when it is >= 0 and keeps errno. */
+/* Closes a descriptor when it is >= 0, which is -1 afterwards, and keeps errno. */
 static inline void cleanup_close(int *fd)
 {
 	if (*fd >= 0) {
 		int saved = errno;
 
 		close(*fd);
+		*fd = -1;
 		errno = saved;
 	}
 }

@@ -87,7 +87,7 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 		error_hint(e, "name it: --lower net=" NET_LOWER_ADMIN ", or use --net none");
 		return r;
 	}
-	if (s->net == SPEC_NET_JOIN && s->n_uidmap > 0 && geteuid() != 0) {
+	if (s->net == SPEC_NET_JOIN && s->n_uidmap > 0 && geteuid() != 0 && !s->net_entered) {
 		r = error_set(e, EPERM, "only root can let a container join another one's network: entering it takes rights in "
 			      "that container's user namespace, which a container with ids of its own does not have");
 		error_hint(e, "publish the port that is needed (-p), and reach it with --lower net=" NET_LOWER_HOST);

@@ -74,7 +74,7 @@ static int start(struct container *c, struct launched *l, struct error *e)
 {
 	_cleanup_free_ struct plan *plan = xcalloc(1, sizeof(*plan));
 	struct launch_io io = { .fd = { -1, -1, -1 } };
-	struct launch_again again = { .userns_fd = -1, .mntns_fd = -1 };
+	struct launch_again again = { .userns_fd = -1, .netns_fd = -1, .mntns_fd = -1 };
 	struct spec s;
 	int r = container_spec(c, &s, e);
 

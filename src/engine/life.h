@@ -21,12 +21,17 @@ struct started {
 void started_init(struct started *st);
 void started_free(struct started *st);
 
+/* What a restart has from the run before it: its user namespace and, while pasta lives, its network; -1 for a first start. */
+struct life_kept {
+	int userns_fd, netns_fd;
+};
+
 /*
  * Launches the container and lets its program run, in this process, which is then pid 1's parent. The lock is held. Fills the
- * state (saved before the program runs) and the kit for the monitor. `userns_fd` >= 0: a restart. On failure the state
- * says why and nothing is left; the error's exit is 126 or 127 for the command itself.
+ * state (saved before the program runs) and the kit for the monitor. On failure the state says why and nothing is left; the
+ * error's exit is 126 or 127 for the command itself.
  */
-int life_launch(struct container *c, int userns_fd, struct started *st, struct error *e);
+int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e);
 
 /* hosts, hostname and resolv.conf from the container's folder, read-only, added to the mounts. */
 int container_spec_files(const struct container *c, struct spec *s, struct error *e);
@@ -43,6 +48,12 @@ enum { LIFE_DONE = 0, LIFE_RESTART = 1 };
 int life_after(struct container *c, int status, enum monitor_reason why, int userns_fd, uint64_t *delay_ns,
 	       struct error *e);
 
+/*
+ * Called by life_launch() between the raising of the walls and the start of the program: tells whoever listens at
+ * started.announce that the container takes visitors, and waits for the word to go on.
+ */
+int life_announce(struct started *st, struct error *e);
+
 /* Records what brig.conf accepted for this start. */
 void life_note_accepted(struct container_state *s, const struct spec *spec);
 
@@ -50,7 +61,8 @@ void life_note_accepted(struct container_state *s, const struct spec *spec);
 int life_pidfd(const struct container *c, struct error *e);
 
 /*
- * Kills what is left of it and gives back network and cgroup (but with `again` the latter stays, if only root could make it anew).
+ * Kills what is left of it and gives back network and cgroup. With `again` the cgroup stays if only root could make it anew,
+ * and a network of its own that works stays: its host ports do not change, and root's may be below 1024.
  * The lock is held and nobody else watches it.
  */
 void life_clear(struct container *c, bool again);
@@ -74,7 +86,10 @@ int kept_again(struct launch_again *a, struct error *e); /* for a restart */
 /* Keeps `fd` open until started_free(); a negative one becomes an error about `what`. Returns it. */
 int life_hold(struct started *st, int fd, const char *what, struct error *e);
 
-/* Starts it again in this process, in the user namespace it had, after a delay; `st` is freed and filled anew. */
+/*
+ * Starts it again in this process after a delay, with what `st` held, which is freed and filled anew. Returns LIFE_RESTART; or,
+ * when a person stopped it meanwhile or it cannot be started, LIFE_DONE or an error, with the state written.
+ */
 int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e);
 
 /* The number of config.stop_signal; SIGTERM when it names none. */

@@ -4,16 +4,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "confine/cgroup.h"
 #include "engine/events.h"
 #include "engine/net.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,16 +92,72 @@ int life_after(struct container *c, int status, enum monitor_reason why, int use
 	return container_save_state(c, e);
 }
 
+/*
+ * Until the time has come or a person stops the container: the file that says so (life_note_stop()) is waited for. False when it
+ * is there.
+ */
+static bool wait_delay(struct container *c, uint64_t delay_ns)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL), notes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	uint64_t end = clock_monotonic_ns() + delay_ns, now;
+	char path[32], drop[4096];
+
+	if (run >= 0 && notes >= 0) {
+		path_of_fd(run, path);
+		inotify_add_watch(notes, path, IN_CREATE);
+	}
+	while (!life_stop_noted(c) && (now = clock_monotonic_ns()) < end) {
+		struct pollfd p = { .fd = notes, .events = POLLIN };
+		struct timespec t = { (time_t)((end - now) / 1000000000), (long)((end - now) % 1000000000) };
+
+		if (ppoll(&p, 1, &t, NULL) > 0)
+			(void)!read(notes, drop, sizeof(drop));
+	}
+	return !life_stop_noted(c);
+}
+
+static int stays_down(struct container *c, struct error *e)
+{
+	life_clear(c, false);
+	c->state.status = ST_EXITED;
+	c->state.stopped_by_person = true;
+	return container_save_state(c, e);
+}
+
 /* Nobody reads what this process prints: why it does not run again must stand in its state. */
 static int not_restarted(struct container *c, struct error *e)
 {
 	c->state.status = ST_EXITED;
+	c->state.pid = 0;
 	c->state.finished_ns = clock_now_ns();
 	free(c->state.error);
 	c->state.error = xasprintf("cannot be started again: %s", e->text);
 	container_save_state(c, NULL);
 	life_clear(c, false);
 	return e->code;
+}
+
+int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e)
+{
+	_cleanup_close_ int userns = fcntl(st->launched.userns_fd, F_DUPFD_CLOEXEC, 3), netns = -1;
+	int r;
+
+	if (userns < 0)
+		return error_errno(e, errno, "cannot keep the user namespace");
+	/* life_clear() left it, or it is gone. */
+	if (c->state.net_pid > 0)
+		netns = fcntl(st->launched.netns_fd, F_DUPFD_CLOEXEC, 3);
+	started_free(st);
+	if (!wait_delay(c, delay_ns))
+		return stays_down(c, e);
+	/*
+	 * After a change of ids (root's `brig run` in the foreground) a process is closed to itself: the kernel would not show it
+	 * the namespaces of its child. It is what brig-monitor, which was executed with these ids, is at this point.
+	 */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	r = life_launch(c, &(struct life_kept){ userns, netns }, st, e);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return r < 0 ? not_restarted(c, e) : LIFE_RESTART;
 }
 
 int life_after_main(const char *id, const char *status_text, const char *reason_text, struct error *e)
@@ -124,8 +184,7 @@ int life_after_main(const char *id, const char *status_text, const char *reason_
 		return r;
 	started_init(&st);
 	st.launched.userns_fd = kit.fd[MFD_USERNS];
+	st.launched.netns_fd = kit.fd[MFD_NETNS];
 	r = life_restart(&c, &st, delay, e);
-	if (r < 0)
-		return not_restarted(&c, e);
-	return monitor_exec(&st.kit, e);
+	return r == LIFE_RESTART ? monitor_exec(&st.kit, e) : r;
 }

@@ -173,6 +173,12 @@ static int add_net(const struct container_config *k, struct spec *s, struct erro
 		return error_set(e, EINVAL, "network \"%s\" is not known", k->network);
 	if (!other)
 		return 0;
+	/* A restart without root: this process is in that network (settle()), and may not look for the other container. */
+	if (kept_is_owner()) {
+		s->net_entered = true;
+		s->net_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+		return s->net_fd < 0 ? error_errno(e, errno, "--network %s", k->network) : 0;
+	}
 	struct container c;
 	char path[48];
 	int r = container_find(other, &c, e);

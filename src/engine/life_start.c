@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Creating and starting. */
+/* Creating, and making a container run; in which process: life_run.c. */
 #include "engine/life.h"
 
 #include "base/cleanup.h"
@@ -13,19 +13,14 @@
 #include "engine/events.h"
 #include "engine/ids.h"
 #include "engine/net.h"
-#include "engine/relay.h"
 #include "engine/volume.h"
 
 #include <fcntl.h>
 #include <grp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 void started_init(struct started *st)
@@ -143,7 +138,7 @@ static int start_net(void *ctx, const struct launched *l, struct error *e)
 	return net_start(&n->net, n->run_fd, l->userns_fd, l->netns_fd, e);
 }
 
-static int plan_net(struct container *c, const struct spec *s, struct net_start *n, struct error *e)
+static int plan_net(struct container *c, const struct spec *s, bool kept, struct net_start *n, struct error *e)
 {
 	const struct container_config *k = &c->config;
 	struct net_request r = { .kind = s->net, .id = k->id, .uid = s->owner, .gid = geteuid() ? getegid() : s->owner,
@@ -152,6 +147,9 @@ static int plan_net(struct container *c, const struct spec *s, struct net_start 
 				   .dns_search = k->dns_search, .dns_options = k->dns_options };
 	int err;
 
+	/* It stands, with everything that was planned for it; files and ports as well. */
+	if (kept)
+		return 0;
 	net_request_lowered(&r, s->lower, s->n_lower);
 	n->run_fd = container_run_dir(c, e);
 	if (n->run_fd < 0)
@@ -170,19 +168,41 @@ static void free_net(struct net_start *n)
 	n->run_fd = -1;
 }
 
-static void record_namespaces(struct container_state *s, pid_t pid)
+/* Once it has changed its ids the new process shows its namespaces to root only: a restart without root holds two of them. */
+static void record_namespaces(struct container_state *s, const struct launched *l)
 {
 	static const char *const names[8] = { "user", "pid", "ipc", "uts", "cgroup", "time", "net", "mnt" };
 
+	struct stat st;
+
 	for (int i = 0; i < 8; i++) {
 		char path[48];
-		struct stat st;
 
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, names[i]);
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", l->pid, names[i]);
 		s->ns[i] = stat(path, &st) == 0 ? st.st_ino : 0;
+	}
+	if (s->ns[0] == 0 && fstat(l->userns_fd, &st) == 0)
+		s->ns[0] = st.st_ino;
+	if (s->ns[6] == 0 && fstat(l->netns_fd, &st) == 0)
+		s->ns[6] = st.st_ino;
+}
+
+static void fill_net(struct container_state *s, const struct net *net)
+{
+	s->net_pid = net->pid;
+	s->net_start = net->start_time;
+	for (size_t i = 0; i < s->n_ports; i++)
+		free(s->ports[i].host_addr);
+	free(s->ports);
+	s->n_ports = net->n_ports;
+	s->ports = xcalloc(net->n_ports, sizeof(*s->ports));
+	for (size_t i = 0; i < net->n_ports; i++) {
+		s->ports[i] = net->ports[i];
+		s->ports[i].host_addr = xstrdup(net->ports[i].host_addr);
 	}
 }
 
+/* `net` NULL: it has the network from before. */
 static void fill_state(struct container *c, const struct started *st, const struct net *net)
 {
 	struct container_state *s = &c->state;
@@ -201,21 +221,12 @@ static void fill_state(struct container *c, const struct started *st, const stru
 	s->error = NULL;
 	free(s->cgroup);
 	s->cgroup = xstrdup(st->plan.cgroup.path);
-	s->net_pid = net->pid;
-	s->net_start = net->start_time;
 	free(s->health);
 	s->health = c->config.health.test ? xstrdup("starting") : NULL;
 	s->health_failing = 0;
-	for (size_t i = 0; i < s->n_ports; i++)
-		free(s->ports[i].host_addr);
-	free(s->ports);
-	s->n_ports = net->n_ports;
-	s->ports = xcalloc(net->n_ports, sizeof(*s->ports));
-	for (size_t i = 0; i < net->n_ports; i++) {
-		s->ports[i] = net->ports[i];
-		s->ports[i].host_addr = xstrdup(net->ports[i].host_addr);
-	}
-	record_namespaces(s, s->pid);
+	if (net)
+		fill_net(s, net);
+	record_namespaces(s, &st->launched);
 }
 
 int life_hold(struct started *st, int fd, const char *what, struct error *e)
@@ -314,8 +325,6 @@ static int undo(struct container *c, struct started *st, struct net_start *net, 
 	return why.code < 0 ? why.code : -EIO;
 }
 
-static int life_announce(struct started *st, struct error *e);
-
 static int run_program(struct container *c, struct started *st, struct error *e)
 {
 	int r = hand_over(c, &st->spec, e);
@@ -330,7 +339,7 @@ static int run_program(struct container *c, struct started *st, struct error *e)
 }
 
 /* A start that failed before anything ran: the container is what it was, "created" or "exited". */
-static int plan_all(struct container *c, struct started *st, struct net_start *net, struct error *e)
+static int plan_all(struct container *c, bool net_kept, struct started *st, struct net_start *net, struct error *e)
 {
 	int r = container_spec(c, &st->spec, e);
 
@@ -341,31 +350,33 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 	if (r == 0)
 		r = plan_make(&st->spec, &st->plan, e);
 	if (r == 0)
-		r = plan_net(c, &st->spec, net, e);
+		r = plan_net(c, &st->spec, net_kept, net, e);
 	if (r == 0) /* the files that plan_net() wrote are mounted as well */
 		r = container_spec_files(c, &st->spec, e);
 	return r;
 }
 
-static int launch_all(struct container *c, int userns_fd, struct started *st, struct net_start *net, struct error *e)
+static int launch_all(struct container *c, const struct life_kept *from, struct started *st, struct net_start *net,
+		      struct error *e)
 {
 	struct launch_hook hook = { start_net, net };
 	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 } };
-	struct launch_again again = { .userns_fd = userns_fd, .mntns_fd = -1 };
+	struct launch_again again = { .userns_fd = from->userns_fd, .netns_fd = from->netns_fd, .mntns_fd = -1 };
+	bool net_kept = from->netns_fd >= 0;
 	int r = kept_again(&again, e);
 
 	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
 	if (r == 0)
 		r = life_note_start(c, st->plan.cgroup.path, e);
 	if (r == 0)
-		r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
+		r = launch_create(&st->plan, &io, &again, net_kept ? NULL : &hook, &st->launched, e);
 	if (r < 0) {
 		net_undo(&net->net, net->run_fd);
 		life_forget_start(c);
 		return r;
 	}
-	r = net_finish(&net->net, e);
-	fill_state(c, st, &net->net);
+	r = net_kept ? 0 : net_finish(&net->net, e);
+	fill_state(c, st, net_kept ? NULL : &net->net);
 	if (r == 0)
 		r = container_save_state(c, e);
 	life_forget_start(c);
@@ -374,13 +385,13 @@ static int launch_all(struct container *c, int userns_fd, struct started *st, st
 	return r < 0 ? undo(c, st, net, e) : 0;
 }
 
-int life_launch(struct container *c, int userns_fd, struct started *st, struct error *e)
+int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
 {
 	struct net_start net = { .run_fd = -1 };
-	int r = plan_all(c, st, &net, e);
+	int r = plan_all(c, from->netns_fd >= 0, st, &net, e);
 
 	if (r == 0)
-		r = launch_all(c, userns_fd, st, &net, e);
+		r = launch_all(c, from, st, &net, e);
 	if (r == 0)
 		r = volumes_filled(c, e);
 	free_net(&net);
@@ -388,198 +399,4 @@ int life_launch(struct container *c, int userns_fd, struct started *st, struct e
 		return error_wrap(e, "cannot start %s", c->config.name);
 	event_record("container", c->config.id, c->config.name, "start", NULL, 0, NULL);
 	return 0;
-}
-
-/* --- in the foreground ------------------------------------------------------------------------------------------- */
-
-int life_restart(struct container *c, struct started *st, uint64_t delay_ns, struct error *e)
-{
-	struct timespec t = { (time_t)(delay_ns / 1000000000), (long)(delay_ns % 1000000000) };
-	_cleanup_close_ int userns = fcntl(st->launched.userns_fd, F_DUPFD_CLOEXEC, 3);
-
-	if (userns < 0)
-		return error_errno(e, errno, "cannot keep the user namespace");
-	started_free(st);
-	nanosleep(&t, NULL);
-	return life_launch(c, userns, st, e);
-}
-
-/* This process is the container's parent until it has ended, as often as its restart policy says. */
-static int watch_here(struct container *c, struct started *st, struct relay *front, int *exit_code, struct error *e)
-{
-	for (;;) {
-		struct monitor_end end;
-		uint64_t delay = 0;
-		int r = relay_open(front, e);
-
-		if (r == 0)
-			r = monitor_foreground(&st->kit, front, &end, e);
-		relay_close(front);
-		if (r < 0)
-			return r;
-		*exit_code = proc_exit_code(end.status);
-		r = life_after(c, end.status, end.reason, st->launched.userns_fd, &delay, e);
-		if (r == LIFE_RESTART)
-			r = life_restart(c, st, delay, e);
-		else
-			return r;
-		if (r < 0)
-			return r;
-	}
-}
-
-static int run_here(struct container *c, struct relay *front, int *exit_code, struct error *e)
-{
-	struct started st;
-	int r;
-
-	started_init(&st);
-	r = life_launch(c, -1, &st, e);
-	if (r == 0 && geteuid() == 0)
-		kept_take(&st.kit);
-	if (r == 0)
-		r = life_drop(&st.spec, e);
-	if (r == 0)
-		r = watch_here(c, &st, front, exit_code, e);
-	started_free(&st);
-	return r;
-}
-
-/* --- in the background ------------------------------------------------------------------------------------------- */
-
-struct news {
-	int result;
-	struct error error;
-};
-
-/*
- * The process that becomes the monitor. It tells twice: that the container stands and takes visitors, and, after the caller
- * has answered (having come to visit, perhaps), that its program runs.
- */
-static void __attribute__((noreturn)) background(struct container *c, int sock)
-{
-	struct news n = { 0 };
-	struct started st;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	setsid();
-	if (null >= 0)
-		for (int i = 0; i < 3; i++)
-			dup2(null, i);
-	started_init(&st);
-	st.announce = sock;
-	n.result = life_launch(c, -1, &st, &n.error);
-	if (n.result == 0)
-		n.result = life_drop(&st.spec, &n.error);
-	(void)!write(sock, &n, sizeof(n));
-	if (n.result < 0)
-		_exit(1);
-	close(sock);
-	monitor_exec(&st.kit, &n.error);
-	/* Without a monitor there is no container: it dies with this process, and the next command says so. */
-	_exit(1);
-}
-
-static int read_news(int sock, struct error *e)
-{
-	struct news n;
-	ssize_t r;
-
-	do
-		r = read(sock, &n, sizeof(n));
-	while (r < 0 && errno == EINTR);
-	if (r != sizeof(n))
-		return error_set(e, EIO, "the starting process died");
-	if (n.result < 0 && e)
-		*e = n.error;
-	return n.result;
-}
-
-/* Called by life_launch() between the raising of the walls and the start of the program. */
-static int life_announce(struct started *st, struct error *e)
-{
-	struct news n = { 0 };
-	char go;
-
-	if (st->announce < 0)
-		return 0;
-	if (write(st->announce, &n, sizeof(n)) != sizeof(n) || read(st->announce, &go, 1) != 1)
-		return error_set(e, EPIPE, "the caller is gone");
-	return 0;
-}
-
-static int visit(struct container *c, struct relay *front, struct error *e)
-{
-	_cleanup_close_ int run = container_run_dir(c, e), sock = -1;
-
-	if (run < 0)
-		return run;
-	sock = attach_connect(run, e);
-	if (sock < 0)
-		return sock;
-	int r = relay_hello(front, sock, e);
-	return r < 0 ? r : steal_fd(&sock);
-}
-
-static int run_background(struct container *c, struct relay *front, int *exit_code, struct error *e)
-{
-	_cleanup_close_ int own = -1, visitor = -1, pidfd = -1;
-	int pair[2], status = 0, r;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_errno(e, errno, "socketpair");
-	own = pair[0];
-	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		background(c, pair[1]);
-	}
-	int err = errno;
-	close(pair[1]);
-	if (pid < 0)
-		return error_errno(e, err, "fork");
-	r = read_news(own, e);
-	if (r == 0 && front)
-		r = visitor = visit(c, front, e);
-	if (r >= 0)
-		r = write(own, "g", 1) == 1 ? read_news(own, e) : error_set(e, EIO, "the starting process died");
-	if (r < 0) {
-		cleanup_close(&own);
-		own = -1;
-		proc_wait(pid); /* it has seen our end or told its own: it ends by itself */
-	}
-	/* The lock lives on in the monitor. */
-	container_unlock(c);
-	if (r < 0 || !front)
-		return r;
-	r = relay_open(front, e);
-	if (r == 0)
-		r = relay_attach(front, visitor, pidfd, &status, e);
-	relay_close(front);
-	if (r < 0)
-		return r;
-	/* Whoever sees us end finds the container's end recorded, and with --rm the container gone. */
-	if (r == RELAY_ENDED && c->config.restart == RESTART_NO)
-		proc_wait(pid);
-	*exit_code = r == RELAY_DETACHED ? 0 : proc_exit_code(status);
-	return r == RELAY_DETACHED ? CONTAINER_DETACHED : CONTAINER_ENDED;
-}
-
-int container_start(struct container *c, struct relay *front, int *exit_code, struct error *e)
-{
-	int r = 0;
-
-	if (c->lock_fd < 0) {
-		r = container_lock(c, false, e);
-		if (r == -EBUSY)
-			return error_set(e, EBUSY, "container %s is running already", c->config.name);
-	}
-	if (r == 0 && c->state.status == ST_REMOVING)
-		r = error_set(e, EBUSY, "container %s is being removed", c->config.name);
-	if (r < 0)
-		return r;
-	life_forget_stop(c);
-	/* A terminal can be left by its keys, so that somebody else must be the container's parent. */
-	return front && !c->config.tty ? run_here(c, front, exit_code, e) : run_background(c, front, exit_code, e);
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int life_stop_signal(const struct container_config *c)
@@ -120,6 +121,8 @@ void life_clear(struct container *c, bool again)
 			cgroup_remove(&cg, NULL);
 		cgroup_close(&cg);
 	}
+	if (again && c->state.net_pid > 0 && proc_start_time(c->state.net_pid) == c->state.net_start)
+		return;
 	run = container_run_dir(c, NULL);
 	if (run >= 0 && streq(c->config.network, "private"))
 		net_stop(run, c->config.id, c->state.net_pid, c->state.net_start, NULL);
@@ -199,6 +202,31 @@ static int wait_for_monitor(struct container *c, struct error *e)
 	return r == -ENOENT ? 0 : r;
 }
 
+/*
+ * It waits to be started again, or is being started just now. Its monitor looks for the noted stop before it starts it: either it
+ * lets go of the lock, or the container runs and has to be stopped. 1 for that.
+ */
+static int wait_for_restart(struct container *c, struct error *e)
+{
+	for (;;) {
+		struct timespec t = { .tv_nsec = 10000000 };
+		struct error busy = { 0 };
+		int r = container_lock(c, false, &busy);
+
+		if (r == 0)
+			container_unlock(c);
+		if (r != -EBUSY) {
+			if (r < 0 && r != -ENOENT && e)
+				*e = busy;
+			return r == -ENOENT ? 0 : r;
+		}
+		r = container_load_state(c, e);
+		if (r < 0 || container_running(c))
+			return r < 0 ? r : 1;
+		nanosleep(&t, NULL);
+	}
+}
+
 static void thaw(const struct container *c)
 {
 	struct cgroup cg;
@@ -219,6 +247,9 @@ int container_stop(struct container *c, int signal, uint64_t timeout_s, struct e
 		return 0;
 	r = life_note_stop(c, e);
 	if (r < 0)
+		return r;
+	r = c->state.status == ST_RESTARTING ? wait_for_restart(c, e) : 1;
+	if (r <= 0)
 		return r;
 	fd = life_pidfd(c, e);
 	if (fd < 0)

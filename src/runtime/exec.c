@@ -139,7 +139,7 @@ int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t n
 		cleanup_close(&out->sync);
 		return r;
 	}
-	out->pid = join_clone(target, enter_flags(pid), -1, &args, &out->pidfd, e);
+	out->pid = join_clone(target, enter_flags(pid), -1, -1, &args, &out->pidfd, e);
 	if (out->pid == 0) {
 		close(pair[0]);
 		child_exec(&l, io);

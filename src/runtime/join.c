@@ -19,7 +19,7 @@ struct report {
 	int step; /* 0 setns, 1 clone3 */
 };
 
-pid_t join_clone(int fd, int enter, int mntns_fd, struct clone_args *args, int *pidfd, struct error *e)
+pid_t join_clone(int fd, int enter, int netns_fd, int mntns_fd, struct clone_args *args, int *pidfd, struct error *e)
 {
 	_cleanup_close_ int in = -1;
 	struct report rep = { 0 };
@@ -34,7 +34,7 @@ pid_t join_clone(int fd, int enter, int mntns_fd, struct clone_args *args, int *
 		/* Where processes of the container are, they could look at us; the kernel lets them not (R12). */
 		if (enter != CLONE_NEWUSER)
 			prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-		if (setns(fd, enter) < 0 || (mntns_fd >= 0 && setns(mntns_fd, CLONE_NEWNS) < 0)) {
+		if (setns(fd, enter) < 0 || (netns_fd >= 0 && setns(netns_fd, CLONE_NEWNET) < 0) || (mntns_fd >= 0 && setns(mntns_fd, CLONE_NEWNS) < 0)) {
 			rep = (struct report){ -1, errno, 0 };
 		} else {
 			args->flags = (args->flags | CLONE_PARENT) & ~(uint64_t)CLONE_PIDFD;

@@ -9,7 +9,7 @@
 
 /*
  * Forks a helper that enters the namespaces of `fd` (setns(2): a namespace descriptor, or a pidfd with several CLONE_NEW*
- * bits in `enter`) and clones there with `args` and CLONE_PARENT, so that the new process is our child. `mntns_fd` >= 0: enters
- * that mount namespace as well. Returns twice as fork does: 0 in the new process, its pid (as we number it) here with *pidfd opened; or a negative errno.
+ * bits in `enter`) and clones there with `args` and CLONE_PARENT, so that the new process is our child. `netns_fd` and
+ * `mntns_fd` >= 0: enters these as well. Returns twice as fork does: 0 in the new process, its pid (as we number it) here with *pidfd opened; or a negative errno.
  */
-pid_t join_clone(int fd, int enter, int mntns_fd, struct clone_args *args, int *pidfd, struct error *e);
+pid_t join_clone(int fd, int enter, int netns_fd, int mntns_fd, struct clone_args *args, int *pidfd, struct error *e);

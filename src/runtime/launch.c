@@ -43,14 +43,14 @@ void launch_free(struct launched *l)
 	launched_init(l);
 }
 
-static uint64_t clone_flags(const struct spec *s, bool own_userns)
+static uint64_t clone_flags(const struct spec *s, bool own_userns, bool own_netns)
 {
 	uint64_t f = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME |
 		     CLONE_PIDFD;
 
 	if (own_userns)
 		f |= CLONE_NEWUSER;
-	if (s->net == SPEC_NET_NONE || s->net == SPEC_NET_PRIVATE)
+	if (own_netns && (s->net == SPEC_NET_NONE || s->net == SPEC_NET_PRIVATE))
 		f |= CLONE_NEWNET;
 	return f;
 }
@@ -63,10 +63,10 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 {
 	const struct spec *s = l->plan->spec;
 	int userns_fd = again->userns_fd;
-	struct clone_args args = { .flags = clone_flags(s, userns_fd < 0), .exit_signal = SIGCHLD,
+	struct clone_args args = { .flags = clone_flags(s, userns_fd < 0, again->netns_fd < 0), .exit_signal = SIGCHLD,
 				   .pidfd = (uint64_t)(uintptr_t)pidfd };
 	bool swap = geteuid() == 0 && s->owner != 0 && userns_fd < 0;
-	bool join = s->net == SPEC_NET_JOIN && s->net_fd >= 0;
+	bool join = s->net == SPEC_NET_JOIN && s->net_fd >= 0 && userns_fd < 0;
 	_cleanup_close_ int home = -1;
 	pid_t pid;
 
@@ -75,7 +75,7 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 		args.cgroup = (uint64_t)l->cgroup_fd;
 	}
 	if (userns_fd >= 0)
-		return join_clone(userns_fd, CLONE_NEWUSER, again->mntns_fd, &args, pidfd, e);
+		return join_clone(userns_fd, CLONE_NEWUSER, again->netns_fd, again->mntns_fd, &args, pidfd, e);
 	/* Born in the other container's network: from its own user namespace the new process could not enter it. */
 	if (join) {
 		home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -273,7 +273,7 @@ static int prepare_cgroup(struct plan *p, struct launch *l, const struct launch_
 int launch_create(struct plan *p, const struct launch_io *io, const struct launch_again *again,
 		  const struct launch_hook *hook, struct launched *out, struct error *e)
 {
-	static const struct launch_again first = { .userns_fd = -1, .mntns_fd = -1 };
+	static const struct launch_again first = { .userns_fd = -1, .netns_fd = -1, .mntns_fd = -1 };
 	_cleanup_close_ int init = -1, inner = -1;
 	struct launch l;
 	int pair[2], r;

@@ -37,6 +37,7 @@ struct launched {
  */
 struct launch_again {
 	int userns_fd;		 /* the container's id-mapped user namespace */
+	int netns_fd;		 /* its network namespace, which is kept; -1: a new one where the spec wants one */
 	int mntns_fd;
 	const int *cgroup_procs; /* files by which the new process joins its cgroups */
 	size_t n_cgroup_procs;

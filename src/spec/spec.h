@@ -123,6 +123,7 @@ struct spec {
 
 	enum spec_net net;
 	int net_fd;	     /* SPEC_NET_JOIN: the network namespace */
+	bool net_entered;    /* the starting process is in it already: a restart without root */
 	struct spec_port *ports;
 	size_t n_ports;
 	uint16_t *expose_tcp; /* ports that the image or -p declares: Landlock allows bind to these */
