@@ -86,6 +86,8 @@ int cli_main(const struct cli_command *const *commands, int argc, char **argv);
 extern const struct cli_command *const brig_commands[];
 /* The table that cli_main was called with, for help, __describe and __complete. */
 extern const struct cli_command *const *cli_commands;
+/* What help and errors call the program: "brig", "brig-oci". */
+extern const char *cli_program;
 
 /*
  * Parses `argv` (without program and command) into `options`, which holds the defaults, and the positionals into

@@ -216,7 +216,7 @@ void cli_help_command(const struct cli_command *c, unsigned width)
 	_cleanup_strv_ char **aliases = c->aliases ? strv_split(c->aliases, '|') : NULL;
 
 	width = fit(width);
-	printf("Usage: brig %s %s\n\n", c->name, c->args ? c->args : "");
+	printf("Usage: %s %s %s\n\n", cli_program, c->name, c->args ? c->args : "");
 	sentence(c->summary, width);
 	if (c->description) {
 		putchar('\n');
@@ -227,7 +227,7 @@ void cli_help_command(const struct cli_command *c, unsigned width)
 		_cleanup_buf_ struct buf line = { 0 };
 
 		strv_foreach(a, aliases)
-			buf_printf(&line, "%sbrig %s", line.len ? ", " : "Also: ", *a);
+			buf_printf(&line, "%s%s %s", line.len ? ", " : "Also: ", cli_program, *a);
 		putchar('\n');
 		wrap(line.data, 0, 6, width);
 	}

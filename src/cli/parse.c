@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+const char *cli_program = "brig";
+
 static void *member(void *options, const struct cli_option *o)
 {
 	return (char *)options + o->offset;
@@ -168,17 +170,17 @@ static int check_count(const struct cli_command *c, int n, struct error *e)
 	if (n >= c->min_args && (c->max_args < 0 || n <= c->max_args))
 		return 0;
 	if (c->max_args == 0)
-		error_set(e, EINVAL, "\"brig %s\" takes no arguments", c->name);
+		error_set(e, EINVAL, "\"%s %s\" takes no arguments", cli_program, c->name);
 	else if (c->min_args == c->max_args)
-		error_set(e, EINVAL, "\"brig %s\" takes %d argument%s, not %d", c->name, c->min_args,
+		error_set(e, EINVAL, "\"%s %s\" takes %d argument%s, not %d", cli_program, c->name, c->min_args,
 			  c->min_args == 1 ? "" : "s", n);
 	else if (n < c->min_args)
-		error_set(e, EINVAL, "\"brig %s\" needs at least %d argument%s", c->name, c->min_args,
+		error_set(e, EINVAL, "\"%s %s\" needs at least %d argument%s", cli_program, c->name, c->min_args,
 			  c->min_args == 1 ? "" : "s");
 	else
-		error_set(e, EINVAL, "\"brig %s\" takes at most %d argument%s, not %d", c->name, c->max_args,
+		error_set(e, EINVAL, "\"%s %s\" takes at most %d argument%s, not %d", cli_program, c->name, c->max_args,
 			  c->max_args == 1 ? "" : "s", n);
-	error_hint(e, "usage: brig %s %s", c->name, s);
+	error_hint(e, "usage: %s %s %s", cli_program, c->name, s);
 	return -EINVAL;
 }
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line of brig-oci, in the spelling of runc and crun: GLOBAL OPTIONS, a command, its own options and an id. It is
+ * one table as brig's own is; what stands before the command is read here.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+struct oci_global {
+	char *root;		/* folder of the states, made when it is not there */
+	char *log;		/* file to which errors are appended too; NULL: stderr only */
+	bool log_json;
+	bool debug;
+	bool systemd_cgroup;	/* cgroupsPath is SLICE:PREFIX:NAME */
+	bool no_cgroup;		/* --cgroup-manager=disabled */
+	bool rootless;		/* the caller lacks root's rights: what needs them is left out where runc and crun leave it out */
+};
+extern struct oci_global oci_global;
+
+/* Reads the global options, runs the command, tells its error on stderr and in the log. Returns the exit code. */
+int oci_main(const struct cli_command *const *commands, int argc, char **argv);
+
+/* A line for the log when --debug was given. */
+__attribute__((format(printf, 1, 2))) void oci_debug(const char *fmt, ...);
+/* A warning: to the log, or to stderr without one. */
+__attribute__((format(printf, 1, 2))) void oci_warn(const char *fmt, ...);
+
+/* Every command of brig-oci, NULL-terminated. */
+extern const struct cli_command *const oci_commands[];
+extern const struct cli_command cmd_oci_spec, cmd_oci_features;
