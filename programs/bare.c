@@ -277,6 +277,11 @@ ssize_t send(int fd, const void *p, size_t n, int flags)
 	return checked(call6(SYS_sendto, fd, (long)p, (long)n, flags, 0, 0));
 }
 
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return checked(call6(SYS_recvmsg, fd, (long)msg, flags, 0, 0, 0));
+}
+
 ssize_t recv(int fd, void *p, size_t n, int flags)
 {
 	return checked(call6(SYS_recvfrom, fd, (long)p, (long)n, flags, 0, 0));

@@ -120,6 +120,7 @@ void cli_nearest_offer(struct cli_nearest *n, const char *candidate);
 
 /* Prints an error as brig does: to stderr, escaped, with its hint; returns the exit code. */
 int cli_fail(const struct error *e);
+void cli_warn_text(const char *text); /* for container.warn */
 __attribute__((format(printf, 1, 2))) void cli_warn(const char *fmt, ...);
 /* Asks on stderr before `what` is removed; true for y or yes. */
 bool cli_agreed(const char *what);

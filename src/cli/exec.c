@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/proc.h"
+#include "engine/attach.h"
 #include "engine/container.h"
 #include "engine/envfile.h"
 #include "engine/events.h"
@@ -10,6 +11,7 @@
 #include "engine/passwd.h"
 #include "engine/relay.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,16 +120,43 @@ static int wait_here(const struct container *c, const struct options *o, const s
 }
 
 /*
- * Refused calls of a joined process are answered by whoever started it. In the background nobody is left to answer: the
- * listener closes with us, and the kernel gives ENOSYS.
+ * Refused calls of a joined process are answered by whoever started it; in the background that is the container's monitor. Where
+ * it does not take them (see ATTACH_LISTENERS) the listener closes with us, and the kernel gives ENOSYS.
  */
+static void leave_to_monitor(const struct container *c, int notify_fd)
+{
+	_cleanup_close_ int run = container_run_dir(c, NULL);
+	struct error why = { 0 };
+
+	if (notify_fd < 0 || (run >= 0 && attach_notify(run, notify_fd, &why) == 0))
+		return;
+	cli_warn("%s: refused system calls of this command are not told in the events", why.text);
+}
+
+/* What nobody reads or writes: the host's, so that a container that puts something else there cannot make us wait. */
+static int no_stdio(struct launch_io *io, struct error *e)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (null < 0)
+		return error_errno(e, errno, "/dev/null");
+	*io = (struct launch_io){ .inherit = true, .fd = { null, null, null } };
+	return null;
+}
+
 static int exec_in(struct container *c, const struct options *o, char **args, struct error *e)
 {
 	_cleanup_free_ struct plan *plan = xcalloc(1, sizeof(*plan));
 	struct launch_io io = { .stdin_open = o->interactive, .fd = { -1, -1, -1 } };
+	_cleanup_close_ int null = -1;
 	struct launched l;
 	struct spec s;
 	int r = build_spec(c, o, args, &s, e);
+
+	if (r == 0 && o->tty && o->interactive)
+		relay_size(&(struct relay){ .in = 0 }, &io.rows, &io.cols);
+	if (r == 0 && o->detach)
+		r = (null = no_stdio(&io, e)) < 0 ? null : 0;
 
 	launched_init(&l);
 	if (r == 0)
@@ -136,7 +165,10 @@ static int exec_in(struct container *c, const struct options *o, char **args, st
 		r = launch_exec(plan, c->state.pid, c->state.pid_start, c->state.ns, &io, NULL, &l, e);
 	if (r == 0) {
 		event_record("container", c->config.id, c->config.name, "exec_start", NULL, 0, NULL);
-		r = o->detach ? 0 : wait_here(c, o, &s, &l, e);
+		if (o->detach)
+			leave_to_monitor(c, l.notify_fd);
+		else
+			r = wait_here(c, o, &s, &l, e);
 	}
 	launch_free(&l);
 	spec_free(&s);
@@ -150,6 +182,11 @@ static int run(void *options, int argc, char **argv, struct error *e)
 	int r;
 
 	(void)argc;
+	if (o->detach && o->tty) {
+		error_set(e, EINVAL, "-d contradicts -t: in the background nobody holds a terminal");
+		error_hint(e, "exec -d without -t; or exec -it, and leave it running with ctrl-p ctrl-q");
+		return -EINVAL;
+	}
 	if (o->tty && o->interactive && !isatty(0))
 		return error_set(e, ENOTTY, "the input is not a terminal: leave -t out to pipe bytes");
 	r = container_find(argv[0], &c, e);

@@ -90,3 +90,8 @@ bool cli_agreed(const char *what)
 	line[strcspn(line, "\n")] = 0;
 	return streq(line, "y") || streq(line, "Y") || streq(line, "yes");
 }
+
+void cli_warn_text(const char *text)
+{
+	cli_warn("%s", text);
+}

@@ -21,6 +21,7 @@ static int restart_one(struct container *c, void *arg, struct error *e)
 	r = container_stop(c, v->signal, v->timeout_s, e);
 	if (r < 0)
 		return r;
+	c->warn = cli_warn_text;
 	r = container_start(c, NULL, &code, e);
 	return r < 0 ? r : 0;
 }

@@ -59,6 +59,7 @@ static int run(void *opts, int argc, char **argv, struct error *e)
 		return error_set(e, EINVAL, "--detach contradicts --attach");
 	container_init(&c);
 	c.config.detached = o->detach;
+	c.warn = cli_warn_text;
 	r = create_container(&o->c, argv, &c, e);
 	if (r == 0) {
 		r = start(o, &c, e);

@@ -33,6 +33,7 @@ static int start_one(struct container *c, void *arg, struct error *e)
 	(void)arg;
 	if (container_running(c))
 		return 0;
+	c->warn = cli_warn_text;
 	return container_start(c, NULL, &code, e) < 0 ? e->code : 0;
 }
 
@@ -51,6 +52,7 @@ static int start_attached(const struct options *o, struct container *c, struct e
 		return r;
 	if (!o->interactive)
 		front.in = -1;
+	c->warn = cli_warn_text;
 	r = container_start(c, &front, &code, e);
 	return r < 0 ? r : r == CONTAINER_DETACHED ? 0 : code;
 }

@@ -132,6 +132,9 @@ static bool swap_missing(const struct spec *s, const char *base)
 
 static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 {
+	/* What is joined where it can be, without a limit: to freeze, and to count. v2 counts IO where it has a limit. */
+	const unsigned extra = CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT) |
+			       (cgroup_version() == 1 ? CG_BIT(CG_IO) : 0);
 	struct cgroup_plan *cg = &p->cgroup;
 	char missing[120] = "", lowered[120] = "", absent[120] = "", note[400] = "", text[400], base[256];
 	unsigned wanted = cgroup_wanted(s), usable;
@@ -155,8 +158,7 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		return r;
 	cg->version = cgroup_version();
 	/* The device list needs root; a user's container has no other devices than brig binds, without it as well. */
-	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) |
-						  CG_BIT(CG_CPUACCT));
+	usable = cgroup_base_usable(base, wanted | CG_BIT(CG_DEVICES) | extra);
 	if (usable & CG_BIT(CG_DEVICES))
 		wanted |= CG_BIT(CG_DEVICES);
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -179,7 +181,7 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 		list_add(spec_accepts(s, "cgroup", "swap") ? absent : missing, sizeof(absent), "swap");
 	if (missing[0])
 		return missing_error(missing, e);
-	cg->controllers = wanted | (usable & (CG_BIT(CG_V2) | CG_BIT(CG_FREEZER) | CG_BIT(CG_CPUACCT)));
+	cg->controllers = wanted | (usable & extra);
 	cg->by_systemd = (usable & CG_BIT(CG_V2)) && cgroup_by_systemd(base);
 	if (!cg->controllers) {
 		cg->version = 0;

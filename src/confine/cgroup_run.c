@@ -442,22 +442,42 @@ static void cpu_stats(const struct cgroup *cg, struct cgroup_stats *st)
 	keyed_file(cg->fd[CG_CPU], "cpu.stat", "throttled_time", &st->throttled_ns);
 }
 
-/* v2: "8:0 rbytes=1 wbytes=2 ..."; v1: "8:0 Read 1", "8:0 Write 2". All devices together. */
+/* "8:0 Read 1", "8:0 Write 2". Who has BFQ as scheduler counts there, others in the throttling policy. */
+static int read_blkio(int fd, char **text)
+{
+	static const char *const files[] = { "blkio.throttle.io_service_bytes_recursive", "blkio.bfq.io_service_bytes_recursive" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (file_read(fd, files[i], 1 << 20, text, NULL) < 0)
+			continue;
+		if (strstr(*text, " Read "))
+			return 0;
+		free(steal_ptr(text));
+	}
+	return -ENODATA;
+}
+
+/*
+ * v2: "8:0 rbytes=1 wbytes=2 ...". All devices together. Since Linux 6.10 v1 counts nothing before somebody sets a limit for a
+ * device: where the whole machine has read nothing, a container's nothing means that it is not known.
+ */
 static void io_stats(const struct cgroup *cg, struct cgroup_stats *st)
 {
 	int fd = cgroup_fd(cg, CG_IO);
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *all = NULL;
 	static const char *const keys[2][2] = { { " Read ", " Write " }, { " rbytes=", " wbytes=" } };
 	uint64_t *out[2] = { &st->io_read, &st->io_write };
 
-	if (fd < 0 || file_read(fd, cg->v2 ? "io.stat" : "blkio.throttle.io_service_bytes_recursive", 1 << 20, &text,
-				NULL) < 0)
+	if (fd < 0)
+		return;
+	if (cg->v2 ? file_read(fd, "io.stat", 1 << 20, &text, NULL) < 0 :
+		     read_blkio(fd, &text) < 0 && read_blkio(cgroup_top(CG_IO), &all) < 0)
 		return;
 	for (int i = 0; i < 2; i++) {
 		const char *key = keys[cg->v2][i];
 
 		*out[i] = 0;
-		for (char *p = strstr(text, key); p; p = strstr(p + 1, key))
+		for (char *p = text ? strstr(text, key) : NULL; p; p = strstr(p + 1, key))
 			*out[i] += strtoull(p + strlen(key), NULL, 10);
 	}
 }

@@ -98,3 +98,22 @@ int attach_resize(int run_dir, uint16_t rows, uint16_t cols, struct error *e)
 	r = socket_send(fd, msg, sizeof(msg), NULL, 0);
 	return r < 0 ? error_errno(e, r, "cannot set the terminal's size") : 0;
 }
+
+int attach_notify(int run_dir, int notify_fd, struct error *e)
+{
+	_cleanup_close_ int fd = attach_connect(run_dir, e);
+	char type = ATTACH_NOTIFY, answer;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = socket_send(fd, &type, 1, &notify_fd, 1);
+	if (r < 0)
+		return error_errno(e, r, "cannot reach the container's monitor");
+	if (poll(&p, 1, ANSWER_MS) <= 0)
+		return error_errno(e, ETIMEDOUT, "the container's monitor does not answer");
+	if (recv(fd, &answer, 1, 0) != 1 || answer != ATTACH_READY)
+		return error_set(e, EBUSY, "the container's monitor answers for %d commands already", ATTACH_LISTENERS);
+	return 0;
+}

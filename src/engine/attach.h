@@ -9,6 +9,8 @@
  *	ATTACH_EOF	the client's stdin ended
  *	ATTACH_SIZE	struct attach_size: new size of the terminal
  *	ATTACH_PING	asks for ATTACH_STATUS
+ *	ATTACH_NOTIFY	with a seccomp listener (SCM_RIGHTS) of a process that joined the container: the monitor answers its
+ *			refused calls from now on, and says ATTACH_READY. One too many (ATTACH_LISTENERS) is refused by end of file.
  *
  *	monitor to client
  *	ATTACH_READY	the hello was taken: what the container writes from now on follows
@@ -31,6 +33,7 @@
 enum {
 	ATTACH_MAX = 32768 + 1,
 	ATTACH_CLIENTS = 64,	   /* at one time; more are refused */
+	ATTACH_LISTENERS = 16,	   /* of joined processes that still live */
 	ATTACH_PATIENCE_MS = 5000,
 };
 
@@ -40,6 +43,7 @@ enum attach_type {
 	ATTACH_EOF = 'e',
 	ATTACH_SIZE = 's',
 	ATTACH_PING = 'p',
+	ATTACH_NOTIFY = 'n',
 	ATTACH_READY = 'R',
 	ATTACH_STDOUT = 'O',
 	ATTACH_STDERR = 'E',
@@ -73,6 +77,9 @@ int attach_connect(int run_dir, struct error *e);
 
 /* Asks a monitor how it is; waits at most a second. 0 or a negative errno. */
 int attach_ping(int run_dir, struct attach_status *out, struct error *e);
+
+/* Leaves a seccomp listener to the monitor; the descriptor stays the caller's to close. 0 or a negative errno. */
+int attach_notify(int run_dir, int notify_fd, struct error *e);
 
 /* Sets the size of the container's terminal. */
 int attach_resize(int run_dir, uint16_t rows, uint16_t cols, struct error *e);

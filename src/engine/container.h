@@ -143,6 +143,7 @@ struct container {
 	struct container_state state;
 	int dir_fd;  /* DATA/containers/ID */
 	int lock_fd; /* held exclusively when >= 0 */
+	void (*warn)(const char *text); /* called with what a person should know of a start that goes on; NULL: nobody asks */
 };
 
 void container_init(struct container *c);

@@ -16,6 +16,8 @@ struct started {
 	struct monitor_kit kit;
 	int dirs[MONITOR_KEEP_MAX + 8]; /* descriptors made for the kit, closed by started_free() */
 	size_t n_dirs;
+	char note[200]; /* what a person should know of this start, printable; "": nothing */
+	uint16_t rows, cols; /* of the person's terminal; 0: there is none */
 	int announce; /* where life_launch() says that the container stands, and waits for a byte; -1 */
 };
 void started_init(struct started *st);

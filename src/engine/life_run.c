@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,6 +50,12 @@ static int watch_here(struct container *c, struct started *st, struct relay *fro
 	}
 }
 
+static void warn(const struct container *c, const char *note)
+{
+	if (*note && c->warn)
+		c->warn(note);
+}
+
 static int run_here(struct container *c, struct relay *front, int *exit_code, struct error *e)
 {
 	struct started st;
@@ -56,6 +63,8 @@ static int run_here(struct container *c, struct relay *front, int *exit_code, st
 
 	started_init(&st);
 	r = life_launch(c, &(struct life_kept){ -1, -1 }, &st, e);
+	if (r == 0)
+		warn(c, st.note);
 	if (r == 0 && geteuid() == 0)
 		kept_take(&st.kit);
 	if (r == 0)
@@ -71,24 +80,27 @@ static int run_here(struct container *c, struct relay *front, int *exit_code, st
 struct news {
 	int result;
 	struct error error;
+	char note[sizeof(((struct started *)0)->note)];
 };
 
 /*
  * The process that becomes the monitor. It tells twice: that the container stands and takes visitors, and, after the caller
  * has answered (having come to visit, perhaps), that its program runs.
  */
-static void __attribute__((noreturn)) background(struct container *c, int sock)
+static void __attribute__((noreturn)) background(struct container *c, const struct relay *front, int sock)
 {
 	struct news n = { 0 };
 	struct started st;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	started_init(&st);
+	if (front)
+		relay_size(front, &st.rows, &st.cols);
+	st.announce = sock;
 	setsid();
 	if (null >= 0)
 		for (int i = 0; i < 3; i++)
 			dup2(null, i);
-	started_init(&st);
-	st.announce = sock;
 	n.result = life_launch(c, &(struct life_kept){ -1, -1 }, &st, &n.error);
 	if (n.result == 0)
 		n.result = settle(c, &st, &n.error);
@@ -101,7 +113,7 @@ static void __attribute__((noreturn)) background(struct container *c, int sock)
 	_exit(1);
 }
 
-static int read_news(int sock, struct error *e)
+static int read_news(const struct container *c, int sock, struct error *e)
 {
 	struct news n;
 	ssize_t r;
@@ -111,6 +123,7 @@ static int read_news(int sock, struct error *e)
 	while (r < 0 && errno == EINTR);
 	if (r != sizeof(n))
 		return error_set(e, EIO, "the starting process died");
+	warn(c, n.note);
 	if (n.result < 0 && e)
 		*e = n.error;
 	return n.result;
@@ -123,6 +136,7 @@ int life_announce(struct started *st, struct error *e)
 
 	if (st->announce < 0)
 		return 0;
+	memcpy(n.note, st->note, sizeof(n.note));
 	if (write(st->announce, &n, sizeof(n)) != sizeof(n) || read(st->announce, &go, 1) != 1)
 		return error_set(e, EPIPE, "the caller is gone");
 	return 0;
@@ -153,17 +167,17 @@ static int run_background(struct container *c, struct relay *front, int *exit_co
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
-		background(c, pair[1]);
+		background(c, front, pair[1]);
 	}
 	int err = errno;
 	close(pair[1]);
 	if (pid < 0)
 		return error_errno(e, err, "fork");
-	r = read_news(own, e);
+	r = read_news(c, own, e);
 	if (r == 0 && front)
 		r = visitor = visit(c, front, e);
 	if (r >= 0)
-		r = write(own, "g", 1) == 1 ? read_news(own, e) : error_set(e, EIO, "the starting process died");
+		r = write(own, "g", 1) == 1 ? read_news(c, own, e) : error_set(e, EIO, "the starting process died");
 	if (r < 0) {
 		cleanup_close(&own);
 		own = -1;

@@ -360,7 +360,8 @@ static int launch_all(struct container *c, const struct life_kept *from, struct 
 		      struct error *e)
 {
 	struct launch_hook hook = { start_net, net };
-	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 } };
+	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 }, .rows = st->rows,
+				.cols = st->cols };
 	struct launch_again again = { .userns_fd = from->userns_fd, .netns_fd = from->netns_fd, .mntns_fd = -1 };
 	bool net_kept = from->netns_fd >= 0;
 	int r = kept_again(&again, e);
@@ -375,6 +376,7 @@ static int launch_all(struct container *c, const struct life_kept *from, struct 
 		life_forget_start(c);
 		return r;
 	}
+	snprintf(st->note, sizeof(st->note), "%s", net->net.note);
 	r = net_kept ? 0 : net_finish(&net->net, e);
 	fill_state(c, st, net_kept ? NULL : &net->net);
 	if (r == 0)

@@ -115,6 +115,8 @@ static int setup(struct monitor *m)
 	m->out[0] = m->out[1] = m->in = m->notify = m->listen = m->oom = m->signals = -1;
 	for (int i = 0; i < ATTACH_CLIENTS; i++)
 		m->client[i].fd = -1;
+	for (int i = 0; i < ATTACH_LISTENERS; i++)
+		m->joined[i] = -1;
 	sigprocmask(SIG_BLOCK, NULL, &m->mask);
 	sigaction(SIGPIPE, &ignore, &m->pipe);
 	if (m->role != ROLE_MOVER)
@@ -134,6 +136,9 @@ static void finish(struct monitor *m)
 		log_close(&m->log);
 	for (int i = 0; i < ATTACH_CLIENTS; i++)
 		client_drop(&m->client[i]);
+	for (int i = 0; i < ATTACH_LISTENERS; i++)
+		if (m->joined[i] >= 0)
+			close(m->joined[i]);
 }
 
 static void on_signals(struct monitor *m)
@@ -200,6 +205,8 @@ static void prepare(struct monitor *m, struct pollfd *p)
 	want(&p[SLOT_OOM], m->oom, m->ended ? 0 : m->kit->fd[MFD_OOM_EVENT] >= 0 ? POLLIN : POLLPRI);
 	want(&p[SLOT_LISTEN], m->listen, POLLIN);
 	want(&p[SLOT_PEER], m->peer, m->role == ROLE_MOVER ? POLLIN : 0);
+	for (int i = 0; i < ATTACH_LISTENERS; i++)
+		want(&p[SLOT_JOINED + i], m->joined[i], m->notify_at ? 0 : POLLIN);
 	for (int i = SLOT_FRONT_SIGNALS; i <= SLOT_FRONT_OUT; i++)
 		want(&p[i], -1, 0);
 	if (m->front) {
@@ -235,7 +242,10 @@ static void dispatch(struct monitor *m, const struct pollfd *p)
 	if (p[SLOT_SIGNALS].revents)
 		on_signals(m);
 	if (p[SLOT_NOTIFY].revents)
-		monitor_notify(m, p[SLOT_NOTIFY].revents);
+		monitor_notify(m, &m->notify, p[SLOT_NOTIFY].revents);
+	for (int i = 0; i < ATTACH_LISTENERS; i++)
+		if (p[SLOT_JOINED + i].revents)
+			monitor_notify(m, &m->joined[i], p[SLOT_JOINED + i].revents);
 	if (p[SLOT_OOM].revents)
 		monitor_oom(m);
 	if (p[SLOT_IN].revents)

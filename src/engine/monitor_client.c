@@ -93,10 +93,30 @@ static void resize(struct monitor *m, const void *data)
 		ioctl(m->kit->fd[MFD_TTY], TIOCSWINSZ, &w);
 }
 
-/* One message but input; `n` counts the type. False: it is not sound. */
-static bool take(struct monitor *m, struct client *c, const char *msg, size_t n)
+/* recv(2) with the descriptor that may have come along; *passed is -1 without. */
+static ssize_t receive(int sock, void *data, size_t size, int *passed)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { data, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	*passed = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(passed, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+/* One message but input; `n` counts the type, *passed is its descriptor, taken or left. False: it is not sound. */
+static bool take(struct monitor *m, struct client *c, const char *msg, size_t n, int *passed)
 {
 	uint32_t want;
+	int fd;
 
 	switch (msg[0]) {
 	case ATTACH_HELLO:
@@ -118,6 +138,13 @@ static bool take(struct monitor *m, struct client *c, const char *msg, size_t n)
 		if (n != 1)
 			return false;
 		status(m, c);
+		return true;
+	case ATTACH_NOTIFY:
+		fd = *passed;
+		*passed = -1;
+		if (n != 1 || fd < 0 || !monitor_notify_add(m, fd))
+			return false;
+		answer(c, ATTACH_READY, "", 0);
 		return true;
 	case ATTACH_EOF:
 		if (n != 1 || !(c->want & ATTACH_WANT_STDIN))
@@ -156,6 +183,7 @@ void client_read(struct monitor *m, struct client *c)
 	/* Larger than any message but input by one byte, so that a longer one is seen to be. */
 	char msg[1 + sizeof(struct attach_hello) + 1];
 	ssize_t n = recv(c->fd, msg, sizeof(msg), MSG_PEEK | MSG_DONTWAIT);
+	int passed = -1;
 	bool good;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -164,7 +192,9 @@ void client_read(struct monitor *m, struct client *c)
 		good = input(m, c);
 	} else {
 		/* End of file, an error, or an empty message, which is the same to recv(2). */
-		good = n > 0 && recv(c->fd, msg, sizeof(msg), MSG_DONTWAIT) == n && take(m, c, msg, (size_t)n);
+		good = n > 0 && receive(c->fd, msg, sizeof(msg), &passed) == n && take(m, c, msg, (size_t)n, &passed);
+		if (passed >= 0)
+			close(passed);
 	}
 	if (!good)
 		client_drop(c);

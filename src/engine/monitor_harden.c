@@ -44,6 +44,7 @@ static const struct sock_filter filter[] = {
 	ALLOW(SYS_clock_gettime),
 	ALLOW(SYS_sendto),
 	ALLOW(SYS_recvfrom),
+	ALLOW(SYS_recvmsg),
 	ALLOW(SYS_pread64),
 	ALLOW(SYS_openat),
 	ALLOW(SYS_close),

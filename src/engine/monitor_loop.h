@@ -57,6 +57,7 @@ struct monitor {
 
 	int out[2], in;		/* container's side; -1: closed. A terminal is in out[0] and in. */
 	int notify, oom, listen;
+	int joined[ATTACH_LISTENERS]; /* listeners of processes that joined; -1: free */
 	bool tty, logging, log_failed;
 	struct client client[ATTACH_CLIENTS];
 
@@ -99,7 +100,8 @@ enum slot {
 	SLOT_FRONT_SIGNALS,
 	SLOT_FRONT_IN,
 	SLOT_FRONT_OUT,
-	SLOT_CLIENTS,
+	SLOT_JOINED,
+	SLOT_CLIENTS = SLOT_JOINED + ATTACH_LISTENERS,
 	SLOT_COUNT = SLOT_CLIENTS + ATTACH_CLIENTS,
 };
 
@@ -140,7 +142,9 @@ void monitor_oom(struct monitor *m);
 void monitor_exec_front(struct monitor *m, const char *command, bool after);
 
 /* monitor_notify.c: refused calls */
-void monitor_notify(struct monitor *m, short revents);
+void monitor_notify(struct monitor *m, int *listener, short revents);
+/* Takes the listener of a process that joined. False: there are too many; the descriptor is closed then. */
+bool monitor_notify_add(struct monitor *m, int fd);
 
 /* monitor_kit.c: monitor_exec() with the program's path, for tests */
 int monitor_exec_at(const char *path, struct monitor_kit *kit, struct error *e);

@@ -20,7 +20,27 @@ static void record(struct monitor *m, const struct notify_event *ev, uint32_t mi
 	monitor_event(m, "refused", attrs, sizeof(attrs) / sizeof(attrs[0]));
 }
 
-void monitor_notify(struct monitor *m, short revents)
+/* The kit's own listener stays the caller's. */
+static void drop(struct monitor *m, int *listener)
+{
+	if (listener != &m->notify)
+		close(*listener);
+	*listener = -1;
+}
+
+bool monitor_notify_add(struct monitor *m, int fd)
+{
+	for (int i = 0; i < ATTACH_LISTENERS; i++) {
+		if (m->joined[i] < 0) {
+			m->joined[i] = fd;
+			return true;
+		}
+	}
+	close(fd);
+	return false;
+}
+
+void monitor_notify(struct monitor *m, int *listener, short revents)
 {
 	struct notify_event ev;
 	uint32_t missed;
@@ -28,7 +48,7 @@ void monitor_notify(struct monitor *m, short revents)
 
 	if (!(revents & POLLIN)) {
 		/* POLLHUP: no process is left that has the filter. */
-		m->notify = -1;
+		drop(m, listener);
 		return;
 	}
 	wait = notify_wait_ms(&m->meter, bare_ticks());
@@ -36,9 +56,9 @@ void monitor_notify(struct monitor *m, short revents)
 		m->notify_at = bare_ticks() + (uint64_t)wait * NS_PER_MS;
 		return;
 	}
-	r = notify_answer(m->notify, &ev);
+	r = notify_answer(*listener, &ev);
 	if (r < 0)
-		m->notify = -1;
+		drop(m, listener);
 	if (r <= 0)
 		return;
 	m->refused++;

@@ -202,6 +202,16 @@ static ssize_t front_read(struct relay *r, void *data, size_t n)
 	return keys ? (ssize_t)find_keys(r, data, (size_t)got) : got;
 }
 
+void relay_size(const struct relay *r, uint16_t *rows, uint16_t *cols)
+{
+	struct winsize w = { 0 };
+
+	if (r->in >= 0)
+		ioctl(r->in, TIOCGWINSZ, &w);
+	*rows = w.ws_row;
+	*cols = w.ws_col;
+}
+
 static void pass_size(struct relay *r, int tty)
 {
 	struct winsize w;

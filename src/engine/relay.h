@@ -69,6 +69,9 @@ void relay_init(struct relay *r);
 /* Reads "ctrl-p,ctrl-q", "a,ctrl-@"; "" turns detaching off. */
 int relay_parse_keys(struct relay *r, const char *text, struct error *e);
 
+/* The size of the terminal that `in` is, in characters; 0 and 0 when it is none. */
+void relay_size(const struct relay *r, uint16_t *rows, uint16_t *cols);
+
 int relay_open(struct relay *r, struct error *e);
 void relay_close(struct relay *r);
 

@@ -124,12 +124,16 @@ static int set_up_stdio(struct launch *l, const struct launch_io *io, struct out
 	return 0;
 }
 
-static int take_stdio(struct launch *l, int inner[3], struct error *e)
+static int take_stdio(struct launch *l, const struct launch_io *io, int inner[3], struct error *e)
 {
+	struct winsize size = { .ws_row = io->rows, .ws_col = io->cols };
+
 	if (setsid() < 0)
 		return error_errno(e, errno, "setsid");
 	if (l->plan->spec->terminal && ioctl(l->tty_fd, TIOCSCTTY, 0) < 0)
 		return error_errno(e, errno, "cannot take the terminal");
+	if (l->plan->spec->terminal && io->rows && ioctl(l->tty_fd, TIOCSWINSZ, &size) < 0)
+		return error_errno(e, errno, "cannot set the size of the terminal");
 	for (int i = 0; i < 3; i++) {
 		if (inner[i] == i) {
 			fd_set_cloexec(i, false);
@@ -332,7 +336,7 @@ static int run_up(struct launch *l, const struct launch_io *io, struct outer *ou
 	if (r == 0 && !l->joining)
 		r = enter_cwd(s->cwd ? s->cwd : "/", true, e);
 	if (r == 0)
-		r = take_stdio(l, inner, e);
+		r = take_stdio(l, io, inner, e);
 	if (r == 0)
 		r = raise_last(l, e);
 	if (r == 0) /* again as the container's user, who may not be allowed where root is */

@@ -49,6 +49,7 @@ struct launch_io {
 	bool inherit;	  /* the given ones, as they are */
 	int fd[3];
 	bool stdin_open;  /* not inherit: a pipe as stdin; else /dev/null */
+	uint16_t rows, cols; /* of its terminal from the first moment on; 0: the kernel's default, unknown */
 };
 
 /*

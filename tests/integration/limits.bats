@@ -178,3 +178,22 @@ rlimit() { awk -v n="$2" 'index($0, n) == 1 { s = substr($0, 27); split(s, f, " 
     assert_ok
     assert_eq "$(rlimit a 'Max processes')" 40/40
 }
+
+@test "stats tells block IO on cgroup v1 where the kernel counts it, and -- where it does not" {
+    need_root
+    local dir dev id
+    [ -d /sys/fs/cgroup/blkio ] || skip "no cgroup v1 hierarchy blkio"
+    id=$(brig run -d --net none --name io tiny sleep 60)
+    dir=/sys/fs/cgroup/blkio/brig/run/$id
+    assert_file "$dir"
+    if ! grep -q ' Read ' /sys/fs/cgroup/blkio/blkio.throttle.io_service_bytes_recursive; then
+        assert_eq "$(brig stats --no-stream --format '{{.BlockIO}}' io)" "-- / --"
+    fi
+    # A limit that limits nothing makes every kernel count.
+    dev=$(stat -c %Hd:%Ld "$BRIG_DATA")
+    echo "$dev 100000000000" 2>/dev/null >"$dir/blkio.throttle.read_bps_device" || skip "device $dev takes no limit"
+    echo "$dev 100000000000" >"$dir/blkio.throttle.write_bps_device"
+    brig exec io sh -c 'dd if=/dev/zero of=/x bs=1M count=8 conv=fsync && dd if=/x of=/dev/null bs=1M iflag=direct' 2>/dev/null
+    run brig stats --no-stream --format '{{.BlockIO}}' io
+    assert_line '^8\.[0-9]*MB / 8\.[0-9]*MB$'
+}

@@ -73,3 +73,18 @@ need_private() {
     assert_line ' eth0:'
     assert_line '^still 600$'
 }
+
+@test "private: a host without a resolver is said, in the foreground, in the background and at a start" {
+    need_root
+    need_private
+    : >"$TT/resolv.conf"
+    # shellcheck disable=SC2016
+    run unshare --mount --propagation private bash -c '
+        mount --bind "$TT/resolv.conf" "$(realpath /etc/resolv.conf)" || exit 99
+        "$BRIG" run --rm tiny true && echo
+        "$BRIG" run -d --name quiet tiny sleep 60 && "$BRIG" stop -t 0 quiet && "$BRIG" start quiet'
+    assert_ok
+    assert_eq "$(grep -c '^brig: warning: the host names no resolver' <<<"$output")" 3 "$output"
+    run brig run --rm tiny true
+    refute_line warning
+}
