@@ -138,7 +138,7 @@ part_root() {
     # shellcheck disable=SC2317 # called by trap
     finish() {
         if [ -n "$made" ]; then
-            find /sys/fs/cgroup -depth -type d -user "$user" -exec rmdir {} \; 2>/dev/null || true
+            "$brig" setup --remove --user "$user" || true
             userdel --remove "$user" 2>/dev/null || true
         fi
         rm -rf "$stage"

@@ -126,7 +126,7 @@ make_user() {
         fi
     done
     if "$BRIG" help setup >/dev/null 2>&1; then
-        "$BRIG" setup --user "$user" || return 1
+        BRIG_DATA=$work/data "$BRIG" setup --user "$user" || return 1
     fi
     flock -s 8
     made_user=1
@@ -135,10 +135,14 @@ make_user() {
 remove_user() {
     [ -n "$made_user" ] || return 0
     flock -n -x 8 || return 0
-    # The folders that brig setup gave this user in each cgroup hierarchy, deepest first.
-    find /sys/fs/cgroup -depth -type d -user "$user" -exec rmdir {} \; 2>/dev/null
+    local uid left
+    uid=$(id -u "$user")
+    BRIG_DATA=$work/data "$BRIG" setup --remove --user "$user" || one_failure "brig setup --remove --user $user"
+    left=$(find /sys/fs/cgroup -maxdepth 2 -name "brig-user-$uid" 2>/dev/null)
+    [ -z "$left" ] || one_failure "cgroups are left: $left"
     userdel --remove "$user" 2>/dev/null
     rm -f /run/brig-tests.lock
+    made_user=
 }
 
 # A clean environment for both lanes. Root's capabilities and groups do not reach the user.
@@ -215,6 +219,7 @@ if [ -z "$unit_only" ]; then
     done
 fi
 
+[ -n "$keep" ] || [ -z "$root" ] || remove_user
 if [ ${#failures[@]} -gt 0 ]; then
     say "failed"
     printf '%s\n' "${failures[@]}"

@@ -9,13 +9,14 @@
 
 struct setup_options {
 	char *user;
-	bool check;
+	bool check, remove;
 };
 
 static const struct cli_option options[] = {
 	CLI_OPT(struct setup_options, user, "user", 'u', CLI_STRING, "NAME", "the user to set up, by name or uid", NULL),
 	CLI_OPT(struct setup_options, check, "check", 0, CLI_FLAG, NULL,
 		"change nothing: say what is missing, exit code 1 when something is", NULL),
+	CLI_OPT(struct setup_options, remove, "remove", 0, CLI_FLAG, NULL, "take back what a setup gave", NULL),
 	CLI_END,
 };
 
@@ -28,6 +29,20 @@ static void print_lines(const char *head, char *const *lines)
 	}
 }
 
+static int undo(const struct host_user *u, struct error *e)
+{
+	struct host_setup result = { 0 };
+	int r = host_undo(u, &result, e);
+
+	print_lines("", result.done);
+	print_lines("note: ", result.lacks);
+	if (r == 0 && !result.done)
+		printf("nothing to take back from user %s\n", u->name);
+	strv_free(result.done);
+	strv_free(result.lacks);
+	return r;
+}
+
 static int run(void *options_, int argc, char **argv, struct error *e)
 {
 	struct setup_options *o = options_;
@@ -38,12 +53,16 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 
 	(void)argc;
 	(void)argv;
+	if (o->remove && o->check)
+		return error_set(e, EINVAL, "--remove contradicts --check");
 	if (!o->user && geteuid() == 0)
 		return error_set(e, EINVAL, "which user? --user NAME");
 	snprintf(own, sizeof(own), "%u", geteuid());
 	r = host_user_find(o->user ? o->user : own, &u, e);
 	if (r < 0)
 		return r;
+	if (o->remove)
+		return undo(&u, e);
 	r = host_setup(&u, o->check, &result, e);
 	if (r == -EPERM && e->code == -EPERM && !o->check)
 		error_hint(e, "sudo brig setup --user %s", u.name);
@@ -64,12 +83,15 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 const struct cli_command cmd_setup = {
 	.name = "setup",
 	.group = "System",
-	.args = "--user NAME [--check]",
+	.args = "--user NAME [--check | --remove]",
 	.summary = "give a user, once, what only root can",
 	.description = "Adds 65536 subordinate user and group ids when the user has less, and delegates a cgroup: through "
 		       "systemd where it runs (all controllers, and lingering so that containers outlive the session), "
 		       "else a folder of the user's own in each hierarchy, which does not survive a reboot. Opens /dev/net/tun "
-		       "to all where no udev did. Says what else the machine lacks. Can be run again at any time.",
+		       "to all where no udev did. Says what else the machine lacks. Can be run again at any time.\n\n"
+		       "With --remove it takes back what it gave: the cgroups, and those ids, lingering and settings that it "
+		       "made itself. Let the user remove containers and images before (brig rm, brig system prune -a), for "
+		       "files that belong to its subordinate ids cannot be removed by the user afterwards.",
 	.options = options,
 	.options_size = sizeof(struct setup_options),
 	.run = run,

@@ -142,5 +142,8 @@ const char *cgroup_controller_name(enum cgroup_controller c);
  */
 int cgroup_delegate(uid_t uid, gid_t gid, bool check, char ***done, struct error *e);
 
+/* Root: removes brig-user-UID everywhere; -EBUSY while a container runs in it. `done` gets a line when there was one. */
+int cgroup_undelegate(uid_t uid, char ***done, struct error *e);
+
 extern const struct wall wall_cgroup;
 extern const struct wall wall_cgroupns;

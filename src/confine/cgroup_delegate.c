@@ -150,3 +150,58 @@ int cgroup_delegate(uid_t uid, gid_t gid, bool check, char ***done, struct error
 	}
 	return made;
 }
+
+/* v2: what move_processes() and later logins put into the leaf goes back to the top. */
+static int empty_session(int fd)
+{
+	_cleanup_close_ int leaf = openat(fd, "session", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	char *rest, *pid;
+	int r;
+
+	if (leaf < 0)
+		return errno == ENOENT ? 0 : -errno;
+	r = file_read(leaf, "cgroup.procs", 1 << 20, &text, NULL);
+	for (rest = text; r == 0 && (pid = strsep(&rest, "\n"));) {
+		r = *pid ? file_write(cgroup_top(CG_V2), "cgroup.procs", pid) : 0;
+		if (r == -ESRCH) /* ended meanwhile */
+			r = 0;
+	}
+	return r < 0 ? r : unlinkat(fd, "session", AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cgroup_undelegate(uid_t uid, char ***done, struct error *e)
+{
+	_cleanup_cgroup_ struct cgroup cg;
+	_cleanup_buf_ struct buf list = { 0 };
+	int r = 0;
+
+	cgroup_init(&cg);
+	cg.v2 = cgroup_version() == 2;
+	/* cgroup_remove() takes the last part. */
+	snprintf(cg.path, sizeof(cg.path), "./brig-user-%u", uid);
+	for (enum cgroup_controller c = cg.v2 ? CG_V2 : 0; c < CG_COUNT; c++) {
+		if (cgroup_top(c) < 0 || cgroup_shared(c))
+			continue;
+		cg.fd[c] = openat(cgroup_top(c), cg.path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (cg.fd[c] >= 0)
+			buf_printf(&list, "%s%s", list.len ? ", " : "", cgroup_controller_name(c));
+		else if (errno != ENOENT)
+			return error_errno(e, errno, "cannot open cgroup %s (%s)", cg.path + 2, cgroup_controller_name(c));
+	}
+	if (!list.len)
+		return 0;
+	if (cg.v2)
+		r = empty_session(cg.fd[CG_V2]);
+	if (r < 0)
+		return error_errno(e, r, "cannot move the user's processes out of cgroup %s", cg.path + 2);
+	if (cgroup_populated(&cg) > 0) {
+		error_set(e, EBUSY, "containers of uid %u run in cgroup %s", uid, cg.path + 2);
+		error_hint(e, "let the user run: brig rm -f $(brig ps -aq)");
+		return -EBUSY;
+	}
+	r = cgroup_remove(&cg, e);
+	if (r == 0)
+		strv_add(done, xasprintf("removed cgroup %s (%s)", cg.path + 2, list.data));
+	return r;
+}

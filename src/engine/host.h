@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands on this machine: each thing that a wall or the engine needs, whether it is there for the caller, and what
- * a missing one would take. For `brig info` and `brig setup`; nothing here changes the machine but host_setup().
+ * a missing one would take. For `brig info` and `brig setup`; nothing here changes the machine but host_setup() and host_undo().
  */
 #pragma once
 
@@ -61,3 +61,8 @@ struct host_setup {
 	char **done, **lacks;
 };
 int host_setup(const struct host_user *u, bool check, struct host_setup *out, struct error *e);
+/*
+ * Takes back what host_setup() made for the user, whom /etc/passwd need not know any more: cgroups (-EBUSY while a container
+ * runs in them), and what its notes in DATA/setup name. /dev/net/tun stays as it is: other users may need it.
+ */
+int host_undo(const struct host_user *u, struct host_setup *out, struct error *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only root can give to a user, once. */
-#include "engine/host.h"
+/* What only root can give to a user, once. Taking it back: host_undo.c. */
+#include "engine/host_internal.h"
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -13,199 +13,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-enum {
-	SUBIDS = 65536,
-	SUBID_FIRST = 100000,
-	SUBID_END = 0x70000000, /* from there up are the ids of root's containers */
-	RANGES_MAX = 4096,
-};
-
-/* The n-th field of a line "a:b:c" that ends at '\n' or NUL; false when it has fewer or the field does not fit. */
-static bool field(const char *line, int n, char *out, size_t size)
-{
-	const char *end;
-
-	for (; n > 0; n--) {
-		line += strcspn(line, ":\n");
-		if (*line++ != ':')
-			return false;
-	}
-	end = line + strcspn(line, ":\n");
-	return (size_t)snprintf(out, size, "%.*s", (int)(end - line), line) < size;
-}
-
-int host_user_find(const char *who, struct host_user *u, struct error *e)
-{
-	_cleanup_free_ char *text = NULL, *safe = str_escape(who);
-	uint64_t number = UINT64_MAX, uid, gid;
-	int r;
-
-	if (parse_u64(who, 0, UINT32_MAX - 1, &number) < 0)
-		number = UINT64_MAX;
-	r = file_read(AT_FDCWD, "/etc/passwd", 16 << 20, &text, NULL);
-	if (r < 0 && number == UINT64_MAX)
-		return error_errno(e, r, "cannot read /etc/passwd");
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-		char name[sizeof(u->name)], a[16], b[16];
-
-		if (!field(line, 0, name, sizeof(name)) || !field(line, 2, a, sizeof(a)) ||
-		    !field(line, 3, b, sizeof(b)) || parse_u64(a, 0, UINT32_MAX - 1, &uid) < 0 ||
-		    parse_u64(b, 0, UINT32_MAX - 1, &gid) < 0)
-			continue;
-		if (!streq(name, who) && uid != number)
-			continue;
-		*u = (struct host_user){ .uid = (uid_t)uid, .gid = (gid_t)gid };
-		strcpy(u->name, name);
-		return 0;
-	}
-	if (number == UINT64_MAX) {
-		error_set(e, ENOENT, "no user \"%s\" in /etc/passwd", safe);
-		error_hint(e, "for one that is kept elsewhere (LDAP) give its uid");
-		return -ENOENT;
-	}
-	*u = (struct host_user){ .uid = (uid_t)number, .gid = (gid_t)number };
-	snprintf(u->name, sizeof(u->name), "%u", u->uid);
-	return 0;
-}
-
-size_t host_ranges(const char *text, const struct host_user *u, struct host_range *out, size_t max)
-{
-	char uid[16];
-	size_t n = 0;
-
-	if (u)
-		snprintf(uid, sizeof(uid), "%u", u->uid);
-	for (const char *line = text; line && *line && n < max; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-		char owner[64], a[24], b[24];
-		uint64_t first, count;
-
-		if (!field(line, 0, owner, sizeof(owner)) || !field(line, 1, a, sizeof(a)) ||
-		    !field(line, 2, b, sizeof(b)) || parse_u64(a, 0, UINT32_MAX, &first) < 0 ||
-		    parse_u64(b, 1, UINT32_MAX, &count) < 0 || first + count > (uint64_t)UINT32_MAX + 1)
-			continue;
-		out[n++] = (struct host_range){ first, count, u && (streq(owner, u->name) || streq(owner, uid)) };
-	}
-	return n;
-}
-
-static char *read_subids(const char *file)
-{
-	_cleanup_close_ int etc = open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char *text = NULL;
-
-	return file_read(etc, file, 16 << 20, &text, NULL) < 0 ? xstrdup("") : text;
-}
-
-uint64_t host_subids(const char *file, const struct host_user *u)
-{
-	_cleanup_free_ char *text = read_subids(file);
-	_cleanup_free_ struct host_range *ranges = xcalloc(RANGES_MAX, sizeof(*ranges));
-	size_t n = host_ranges(text, u, ranges, RANGES_MAX);
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (ranges[i].own)
-			sum += ranges[i].count;
-	return sum;
-}
-
-uint64_t host_ranges_free(const char *subuid, const char *subgid, uint64_t count)
-{
-	_cleanup_free_ struct host_range *ranges = xcalloc(2 * RANGES_MAX, sizeof(*ranges));
-	size_t n = host_ranges(subuid, NULL, ranges, RANGES_MAX);
-	uint64_t first = SUBID_FIRST;
-	bool moved = true;
-
-	n += host_ranges(subgid, NULL, ranges + n, RANGES_MAX);
-	/* Each turn moves beyond at least one range. */
-	while (moved) {
-		moved = false;
-		for (size_t i = 0; i < n; i++) {
-			if (first >= ranges[i].first + ranges[i].count || first + count <= ranges[i].first)
-				continue;
-			first = ranges[i].first + ranges[i].count;
-			moved = true;
-		}
-	}
-	return first + count <= SUBID_END ? first : 0;
-}
-
-/* The lock of the shadow tools: FILE.lock, made exclusively. */
-static int lock_file(int etc, const char *file, struct error *e)
-{
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s.lock", file);
-	for (int tries = 0; tries < 150; tries++) {
-		_cleanup_close_ int fd = openat(etc, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		struct timespec ts = { .tv_nsec = 100000000 };
-
-		if (fd >= 0) {
-			dprintf(fd, "%d", getpid());
-			return 0;
-		}
-		if (errno != EEXIST)
-			return error_errno(e, errno, "cannot lock /etc/%s", file);
-		nanosleep(&ts, NULL);
-	}
-	return error_set(e, EBUSY, "/etc/%s.lock is held by another program", file);
-}
-
-/* Where there is no usermod(8): appends a line. */
-static int append_range(const char *file, const char *name, uint64_t first, uint64_t count, struct error *e)
-{
-	_cleanup_close_ int etc = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_free_ char *old = NULL;
-	_cleanup_buf_ struct buf b = { 0 };
-	char lock[64];
-	int r = lock_file(etc, file, e);
-
-	if (r < 0)
-		return r;
-	old = read_subids(file); /* again, now that nobody else writes */
-	buf_puts(&b, old);
-	if (b.len && b.data[b.len - 1] != '\n')
-		buf_puts(&b, "\n");
-	buf_printf(&b, "%s:%llu:%llu\n", name, (unsigned long long)first, (unsigned long long)count);
-	r = file_replace(etc, file, b.data, b.len, 0644, true);
-	snprintf(lock, sizeof(lock), "%s.lock", file);
-	unlinkat(etc, lock, 0);
-	return r < 0 ? error_errno(e, r, "cannot write /etc/%s", file) : 0;
-}
-
-static int add_ids(const struct host_user *u, bool uids, bool gids, uint64_t first, struct error *e)
-{
-	char range[64], tool[64];
-	char *argv[8] = { (char *)"usermod" };
-	size_t n = 1;
-	int r = 0;
-
-	snprintf(range, sizeof(range), "%llu-%llu", (unsigned long long)first, (unsigned long long)first + SUBIDS - 1);
-	if (uids) {
-		argv[n++] = (char *)"--add-subuids";
-		argv[n++] = range;
-	}
-	if (gids) {
-		argv[n++] = (char *)"--add-subgids";
-		argv[n++] = range;
-	}
-	argv[n++] = (char *)u->name;
-	/* It takes the locks of all shadow tools, but knows only users of /etc/passwd. */
-	if (proc_find("usermod", tool, sizeof(tool)) == 0 && (u->name[0] < '0' || u->name[0] > '9'))
-		return proc_run(tool, argv, NULL, -1, e);
-	if (uids)
-		r = append_range("subuid", u->name, first, SUBIDS, e);
-	if (r == 0 && gids)
-		r = append_range("subgid", u->name, first, SUBIDS, e);
-	return r;
-}
 
 static int setup_ids(const struct host_user *u, bool check, struct host_setup *out, struct error *e)
 {
-	bool uids = host_subids("subuid", u) < SUBIDS, gids = host_subids("subgid", u) < SUBIDS;
+	bool uids = host_subids("subuid", u) < HOST_SUBIDS, gids = host_subids("subgid", u) < HOST_SUBIDS;
 	_cleanup_free_ char *subuid = NULL, *subgid = NULL;
 	const char *what = uids && gids ? "user and group" : uids ? "user" : "group";
 	uint64_t first;
@@ -214,25 +26,30 @@ static int setup_ids(const struct host_user *u, bool check, struct host_setup *o
 	if (!uids && !gids)
 		return 0;
 	if (check) {
-		strv_add(&out->done, xasprintf("%d subordinate %s ids", SUBIDS, what));
+		strv_add(&out->done, xasprintf("%d subordinate %s ids", HOST_SUBIDS, what));
 		return 0;
 	}
-	subuid = read_subids("subuid");
-	subgid = read_subids("subgid");
-	first = host_ranges_free(subuid, subgid, SUBIDS);
+	subuid = host_subids_text("subuid");
+	subgid = host_subids_text("subgid");
+	first = host_ranges_free(subuid, subgid, HOST_SUBIDS);
 	if (!first)
-		return error_set(e, ENOSPC, "no %d ids in a row are free in /etc/subuid and /etc/subgid", SUBIDS);
-	r = add_ids(u, uids, gids, first, e);
+		return error_set(e, ENOSPC, "no %d ids in a row are free in /etc/subuid and /etc/subgid", HOST_SUBIDS);
+	r = host_ids_add(u, uids, gids, first, e);
 	if (r < 0)
 		return error_wrap(e, "cannot add subordinate ids");
-	if (host_subids("subuid", u) < SUBIDS || host_subids("subgid", u) < SUBIDS)
+	if (host_subids("subuid", u) < HOST_SUBIDS || host_subids("subgid", u) < HOST_SUBIDS)
 		return error_set(e, EIO, "subordinate ids were added, but are not in /etc/subuid and /etc/subgid");
+	r = uids ? host_note(u, e, "subuid %llu %d", (unsigned long long)first, HOST_SUBIDS) : 0;
+	if (r == 0 && gids)
+		r = host_note(u, e, "subgid %llu %d", (unsigned long long)first, HOST_SUBIDS);
+	if (r < 0)
+		return r;
 	strv_add(&out->done, xasprintf("added subordinate %s ids %llu to %llu", what, (unsigned long long)first,
-				       (unsigned long long)first + SUBIDS - 1));
+				       (unsigned long long)first + HOST_SUBIDS - 1));
 	return 0;
 }
 
-static int run_tool(const char *name, const char *a, const char *b, struct error *e)
+int host_run_tool(const char *name, const char *a, const char *b, struct error *e)
 {
 	char *argv[] = { (char *)name, (char *)a, (char *)b, NULL };
 	char path[64];
@@ -255,7 +72,9 @@ static int setup_linger(const struct host_user *u, bool check, struct host_setup
 		strv_add(&out->done, xstrdup("lingering (without it, containers end with the user's last session)"));
 		return 0;
 	}
-	r = run_tool("loginctl", "enable-linger", u->name, e);
+	r = host_run_tool("loginctl", "enable-linger", u->name, e);
+	if (r == 0)
+		r = host_note(u, e, "linger");
 	if (r < 0)
 		return r;
 	strv_add(&out->done, xstrdup("switched lingering on: containers outlive the user's sessions"));
@@ -304,8 +123,11 @@ static int setup_dropin(const struct host_user *u, bool check, struct host_setup
 	r = fd < 0 ? -errno : file_replace(fd, "50-brig.conf", text, strlen(text), 0644, true);
 	if (r < 0)
 		return error_errno(e, r, "cannot write %s", path);
+	r = host_note(u, e, "dropin");
+	if (r < 0)
+		return r;
 	strv_add(&out->done, xasprintf("wrote %s", path));
-	r = run_tool("systemctl", "daemon-reload", NULL, e);
+	r = host_run_tool("systemctl", "daemon-reload", NULL, e);
 	if (r < 0)
 		return r;
 	if (!has_all_controllers(u))

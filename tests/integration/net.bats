@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Networks from the command line. What is reached and what is refused is asserted in tests/unit/engine_net_up.c.
 
+# shellcheck disable=SC2016
 load lib
 setup_file() { brig_setup tiny; }
 teardown_file() { brig_teardown; }
@@ -78,7 +79,6 @@ need_private() {
     need_root
     need_private
     : >"$TT/resolv.conf"
-    # shellcheck disable=SC2016
     run unshare --mount --propagation private bash -c '
         mount --bind "$TT/resolv.conf" "$(realpath /etc/resolv.conf)" || exit 99
         "$BRIG" run --rm tiny true && echo

@@ -3,6 +3,7 @@
 #
 # brig info and brig setup.
 
+# shellcheck disable=SC2016
 load lib
 setup_file() { brig_setup; }
 teardown_file() {
@@ -15,12 +16,8 @@ teardown() { brig_end; }
 USER_NAME=brig-cgroup-bats
 
 setup_clean() {
-    [ "$MODE" = root ] || return 0
-    local uid d
-    uid=$(id -u "$USER_NAME" 2>/dev/null) || return 0
-    for d in /sys/fs/cgroup/brig-user-"$uid" /sys/fs/cgroup/*/brig-user-"$uid"; do
-        [ ! -d "$d" ] || rmdir "$d/session" "$d" 2>/dev/null || rmdir "$d" || true
-    done
+    [ "$MODE" = root ] && id -u "$USER_NAME" >/dev/null 2>&1 || return 0
+    brig setup --remove --user "$USER_NAME" || true
     userdel "$USER_NAME" 2>/dev/null || true
 }
 
@@ -107,6 +104,55 @@ setup_clean() {
     assert_eq "$(cat /etc/subuid /etc/subgid)" "$was"
 }
 
+@test "setup --remove takes back what setup gave, and nothing else" {
+    need_root
+    need_command useradd
+    [ ! -d /run/systemd/system ] || skip "would change this machine's systemd"
+    local name=$USER_NAME-undo uid before
+    useradd -M -s /usr/sbin/nologin -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 "$name"
+    uid=$(id -u "$name")
+    # Ids that an administrator gave are not enough for setup, which adds others, and stay.
+    echo "$name:4000000:100" >>/etc/subuid
+    before=$(cat /etc/subuid /etc/subgid)
+    brig setup --user "$name" >/dev/null
+    [ "$(cat /etc/subuid /etc/subgid)" != "$before" ]
+
+    # Not while a process of the user is in its cgroup (v1; on v2 those of its sessions do not count).
+    if [ -d /sys/fs/cgroup/memory/brig-user-"$uid" ]; then
+        mkdir /sys/fs/cgroup/memory/brig-user-"$uid"/busy
+        sleep 60 3>&- &
+        echo $! >/sys/fs/cgroup/memory/brig-user-"$uid"/busy/cgroup.procs
+        run brig setup --remove --user "$name"
+        assert_exit 125
+        assert_line "containers of uid $uid run in cgroup brig-user-$uid"
+        kill %1
+        wait %1 || true
+    fi
+    run brig setup --remove --check --user "$name"
+    assert_exit 125
+
+    run brig setup --remove --user "$name"
+    assert_ok
+    assert_line "^removed cgroup brig-user-$uid "
+    assert_line '^removed ids [0-9]+ to [0-9]+ from /etc/subuid'
+    assert_line '^removed ids [0-9]+ to [0-9]+ from /etc/subgid'
+    assert_eq "$(cat /etc/subuid /etc/subgid)" "$before"
+    assert_eq "$(find /sys/fs/cgroup -maxdepth 2 -name "brig-user-$uid" 2>/dev/null)" ""
+    refute_file "$BRIG_DATA/setup/$uid"
+    run brig setup --remove --user "$name"
+    assert_ok
+    assert_line 'nothing to take back'
+    userdel "$name"
+
+    # Of a user that has gone, by its number.
+    useradd -M -s /usr/sbin/nologin -K SUB_UID_COUNT=0 -K SUB_GID_COUNT=0 -u "$uid" "$name"
+    brig setup --user "$name" >/dev/null
+    userdel "$name"
+    run brig setup --remove --user "$uid"
+    assert_ok
+    assert_line "^removed cgroup brig-user-$uid "
+}
+
 # In a mount namespace of the test's own: the machine's device stays as it is.
 with_closed_tun() {
     unshare --mount --propagation private bash -c '
@@ -126,10 +172,6 @@ with_closed_tun() {
 }
 
 setup_clean_tun() {
-    local uid d
-    uid=$(id -u "$USER_NAME-tun")
-    for d in /sys/fs/cgroup/brig-user-"$uid" /sys/fs/cgroup/*/brig-user-"$uid"; do
-        [ ! -d "$d" ] || rmdir "$d/session" "$d" 2>/dev/null || rmdir "$d" || true
-    done
+    brig setup --remove --user "$USER_NAME-tun"
     userdel "$USER_NAME-tun"
 }
