@@ -392,5 +392,6 @@ int container_remove(struct container *c, bool force, bool volumes, struct error
 		container_unlock(c);
 		return error_set(e, EBUSY, "container %s was started again meanwhile", c->config.name);
 	}
-	return life_remove_locked(c, volumes, -1, e);
+	/* One that was to go by itself takes them along, whoever removes what a crash left of it. */
+	return life_remove_locked(c, volumes || c->config.auto_remove, -1, e);
 }

@@ -308,6 +308,28 @@ static int prepare_in(int slots, const char *name, const struct table_map *m, st
 	return r < 0 ? r : 0;
 }
 
+/* What a killed process left of this slot: of its ids, so that it is removed by who has them. */
+static void sweep(int slots, const char *name)
+{
+	_cleanup_free_ char *prefix = xasprintf(".tmp-%s-", name);
+	_cleanup_closedir_ DIR *d = NULL;
+	int fd = openat(slots, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d && fd >= 0)
+		close(fd);
+	while (d && (de = readdir(d))) {
+		_cleanup_close_ int left = -1;
+
+		if (!str_after(de->d_name, prefix))
+			continue;
+		left = openat(slots, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (left >= 0 && flock(left, LOCK_EX | LOCK_NB) == 0)
+			path_remove_tree(slots, de->d_name);
+	}
+}
+
 int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struct error *e)
 {
 	_cleanup_(table_unmap) struct table_map m = { 0 };
@@ -335,6 +357,7 @@ int tree_prepare(int tree_fd, int objects_fd, const char *slot, bool full, struc
 	p->uid = geteuid();
 	p->gid = getegid();
 	p->e = e;
+	sweep(slots, name);
 	mask = umask(0);
 	r = prepare_in(slots, name, &m, p);
 	umask(mask);

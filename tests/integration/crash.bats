@@ -152,6 +152,23 @@ created() { brig create --net none --name "$NAME" tiny sleep "$MARK" >/dev/null;
     crash "start $NAME" created
 }
 
+# The trees that were made for a user's containers, but not what is left of one that was not made whole.
+no_slots() {
+    local slots
+    for slots in "$BRIG_DATA"/trees/*/slots; do
+        find "$slots" -mindepth 1 -maxdepth 1 -name '[0-9]*' -exec unshare --user --map-root-user --map-auto rm -rf {} +
+    done
+}
+
+@test "the first start of an image, which makes its tree for a user's ids, killed at any step" {
+    need_trace
+    need_user
+    need_kernel 6.16
+    crash "run -d --net none --name $NAME tiny sleep $MARK" no_slots
+    # The last start of crash() had the same ids, and swept.
+    assert_eq "$(find "$BRIG_DATA"/trees/*/slots -maxdepth 1 -name '.tmp*')" ""
+}
+
 @test "stop, killed at any step, can be done again" {
     need_trace
     crash "stop -t 0 $NAME" running

@@ -161,6 +161,10 @@ teardown() { brig_end; }
     brig create --net none --name web --restart on-failure:3 --stop-timeout 7 tiny sh -c 'trap "exit 143" TERM; while :; do sleep 0.1; done'
     run -0 brig generate systemd web
     printf '%s\n' "$output" >"$TT/brig-web.service"
+    # It does find what is wrong.
+    sed 's/^ExecStart=.*/ExecStart=relative start/; s/^KillMode=.*/KillMod=mixed/' "$TT/brig-web.service" >"$TT/brig-bad.service"
+    run systemd-analyze verify --man=no "$TT/brig-bad.service"
+    assert_line "brig-bad.service.*(Unknown|not executable|not absolute)"
     run systemd-analyze verify --man=no "$TT/brig-web.service"
     refute_line "brig-web.service.*(Unknown|Failed|ignor|not executable)"
     grep -qx 'Type=exec' "$TT/brig-web.service"
@@ -181,6 +185,18 @@ teardown() { brig_end; }
     bash -c "$stop"
     wait "$front" && code=0 || code=$?
     cat out
+    assert_eq "$code" 143
+    # Killed with the container, as systemd sees it on-abnormal, it starts again by the same line; stopped again by the other.
+    bash -c "exec $start" >out 2>&1 &
+    front=$!
+    wait_for 10 container_running web
+    kill -9 "$front"
+    wait "$front" || true
+    bash -c "$start" >out 2>&1 &
+    front=$!
+    wait_for 10 container_running web
+    bash -c "$stop"
+    wait "$front" && code=0 || code=$?
     assert_eq "$code" 143
     run brig generate systemd nobody
     assert_exit 125
