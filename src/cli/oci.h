@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "oci/create.h"
 
 struct oci_global {
 	char *root;		/* folder of the states, made when it is not there */
@@ -28,4 +29,10 @@ __attribute__((format(printf, 1, 2))) void oci_warn(const char *fmt, ...);
 
 /* Every command of brig-oci, NULL-terminated. */
 extern const struct cli_command *const oci_commands[];
-extern const struct cli_command cmd_oci_spec, cmd_oci_features;
+extern const struct cli_command cmd_oci_spec, cmd_oci_features, cmd_oci_create, cmd_oci_start, cmd_oci_state, cmd_oci_kill, cmd_oci_delete,
+	cmd_oci_run;
+
+/* The global options as src/oci takes them. */
+struct oci_caller oci_caller(void);
+/* --preserve-fds, checked. */
+int oci_preserve(uint64_t n, unsigned *out, struct error *e);

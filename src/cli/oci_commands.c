@@ -3,7 +3,13 @@
 #include "cli/oci.h"
 
 const struct cli_command *const oci_commands[] = {
+	&cmd_oci_create,
+	&cmd_oci_delete,
 	&cmd_oci_features,
+	&cmd_oci_kill,
+	&cmd_oci_run,
 	&cmd_oci_spec,
+	&cmd_oci_start,
+	&cmd_oci_state,
 	NULL,
 };

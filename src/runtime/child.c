@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "confine/cgroup.h"
 #include "confine/mount.h"
+#include "runtime/program.h"
 #include "runtime/sync.h"
 
 #include <fcntl.h>
@@ -163,69 +164,6 @@ static int enter_cwd(const char *cwd, bool make, struct error *e)
 	return 0;
 }
 
-/* Not through a magic link: /proc/self/exe as a command would be brig itself, run inside (R1). */
-static int is_program(const char *path)
-{
-	_cleanup_close_ int fd = path_open_plain(AT_FDCWD, path, O_PATH);
-	struct stat st;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	return access(path, X_OK) < 0 ? -errno : 0;
-}
-
-/* As execvpe(3) looks for it, in the container's PATH; the words are those that podman, dockerd and containerd know. */
-static int find_program(const struct spec *s, char *out, size_t size, struct error *e)
-{
-	const char *name = s->args[0], *path = NULL;
-	int r, seen = -ENOENT;
-
-	if (!*name) {
-		e->exit = EXIT_NOT_FOUND;
-		return error_set(e, ENOENT, "the command is an empty string");
-	}
-	if (strchr(name, '/')) {
-		r = is_program(name);
-		snprintf(out, size, "%s", name);
-		if (r == 0)
-			return 0;
-		e->exit = r == -ENOENT || r == -ENOTDIR ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-		_cleanup_free_ char *safe = str_escape(name);
-		return r == -EISDIR ? error_set(e, EISDIR, "exec %s: is a directory: permission denied", safe) :
-		       r == -ENOENT ? error_set(e, ENOENT, "exec %s: no such file or directory", safe) :
-		       r == -EACCES ? error_set(e, EACCES, "exec %s: permission denied", safe) :
-				      error_errno(e, r, "exec %s", safe);
-	}
-	strv_foreach(it, s->env)
-		if (str_after(*it, "PATH="))
-			path = *it + 5;
-	if (!path)
-		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	for (const char *p = path; p;) {
-		const char *end = strchrnul(p, ':');
-
-		if (end > p && (size_t)snprintf(out, size, "%.*s/%s", (int)(end - p), p, name) < size) {
-			r = is_program(out);
-			if (r == 0)
-				return 0;
-			if (r == -EACCES)
-				seen = r;
-		}
-		p = *end ? end + 1 : NULL;
-	}
-	_cleanup_free_ char *safe = str_escape(name);
-	if (seen == -EACCES) {
-		e->exit = EXIT_NOT_EXECUTABLE;
-		return error_set(e, EACCES, "exec: \"%s\": permission denied", safe);
-	}
-	e->exit = EXIT_NOT_FOUND;
-	return error_set(e, ENOENT, "exec: \"%s\": executable file not found in $PATH", safe);
-}
-
 static int raise_one(struct launch *l, const struct wall *w, struct error *e)
 {
 	int r;
@@ -243,18 +181,6 @@ static int raise_range(struct launch *l, int from, int to, struct error *e)
 	for (int i = from; r == 0 && i <= to; i++)
 		r = raise_one(l, walls[i], e);
 	return r;
-}
-
-/* Signals as a new program expects them: nothing blocked, nothing ignored by us. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int s = 1; s < 65; s++)
-		if (s != SIGKILL && s != SIGSTOP)
-			signal(s, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int tell_ready(struct launch *l, struct outer *outer, struct error *e)
@@ -342,9 +268,9 @@ static int run_up(struct launch *l, const struct launch_io *io, struct outer *ou
 	if (r == 0) /* again as the container's user, who may not be allowed where root is */
 		r = enter_cwd(s->cwd ? s->cwd : "/", false, e);
 	if (r == 0)
-		r = find_program(s, program, size, e);
+		r = program_find(s->args[0], s->env, program, size, e);
 	umask(s->umask == UINT64_MAX ? 0022 : (mode_t)s->umask);
-	reset_signals();
+	program_signals();
 	if (r == 0 && l->plan->nnp)
 		r = raise_one(l, walls[WALL_SECCOMP], e);
 	return r;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sync_type { SYNC_SOURCES = 1, SYNC_GO, SYNC_STAGED, SYNC_READY, SYNC_START, SYNC_ERROR };
+enum sync_type { SYNC_SOURCES = 1, SYNC_GO, SYNC_STAGED, SYNC_MOUNTED, SYNC_READY, SYNC_START, SYNC_ERROR };
 
 struct sync_ready {
 	uint8_t tty;	/* the first descriptor is a terminal's outer side */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a process of an OCI container becomes before it executes its program: the same for the first one (create) and for those
+ * that join it (exec). In the order in which they are called; all run in that process. Errors name the property.
+ */
+#pragma once
+
+#include "spec/oci.h"
+
+#include <sys/types.h>
+
+/* In the host's view, before ids change: oomScoreAdj, scheduler, ioPriority, affinity, memory policy, rlimits of `p`. */
+int oci_process_limits(const struct oci_process *p, struct error *e);
+
+/* A new session keyring named after the container; ENOSYS is fine. */
+int oci_process_keyring(const char *id, const char *selinux, struct error *e);
+
+/*
+ * stdin, stdout and stderr: the terminal, or what they are; a new session. Given descriptors: the program gets 3 to
+ * 2 + `preserve`, all above are close-on-exec.
+ */
+int oci_process_stdio(int tty_fd, struct error *e);
+int oci_process_fds(unsigned preserve, struct error *e);
+
+/* The AppArmor profile or SELinux label for the next exec, through the procfs `proc_fd`. */
+int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e);
+
+/* Bounding set, groups, ids, the other sets, no_new_privs; the working directory. `ids_settable`: setgroups(2) is allowed. */
+int oci_process_become(const struct oci_process *p, struct error *e);
+int oci_process_cwd(const struct oci_process *p, struct error *e);
+
+/* Executes what program_find() of runtime/program.h found; comes back only with an error. */
+int oci_process_exec(const struct oci_process *p, const char *program, struct error *e);
