@@ -40,10 +40,9 @@ static int give(enum cgroup_controller c, int top, int fd, uid_t uid, gid_t gid)
 {
 	int r = 0;
 
+	/* Not on v2: there the user's own session stands in this folder too, which may open more (/dev/net/tun, /dev/kvm). */
 	if (c == CG_DEVICES)
 		r = cgroup_devices_v1(fd);
-	else if (c == CG_V2)
-		r = cgroup_devices_v2_stands(fd) > 0 ? 0 : cgroup_devices_v2(fd);
 	else if (c == CG_CPUSET)
 		r = cgroup_cpuset_inherit(top, fd);
 	for (size_t i = 0; r == 0 && c == CG_V2 && i < ARRAY_SIZE(v2_files); i++)

@@ -106,7 +106,7 @@ static int check_parts(const struct spec *s, int abi, struct buf *missing, struc
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (abi >= parts[i].abi)
 			continue;
-		if (!lowered(s, parts[i].detail)) {
+		if (!spec_accepts(s, "landlock", parts[i].detail)) {
 			error_set(e, EOPNOTSUPP, "the kernel has %s (ABI %d) but %s needs Linux %s",
 				  abi ? "an older Landlock" : "no Landlock", abi, parts[i].what, parts[i].kernel);
 			error_hint(e, "--lower landlock=%s starts without it (or accept_lowered in brig.conf)",
@@ -122,7 +122,7 @@ static void words_fs(const struct spec *s, int abi, struct buf *b)
 {
 	size_t places = 0;
 
-	if (lowered(s, "fs"))
+	if (abi < 1 || lowered(s, "fs"))
 		return;
 	for (size_t i = 0; i < s->n_mounts; i++)
 		places += s->mounts[i].writable;
@@ -133,9 +133,9 @@ static void words_fs(const struct spec *s, int abi, struct buf *b)
 	buf_puts(b, "; ");
 }
 
-static void words_bind(const struct spec *s, struct buf *b)
+static void words_bind(const struct spec *s, int abi, struct buf *b)
 {
-	if (lowered(s, "bind"))
+	if (abi < 4 || lowered(s, "bind"))
 		return;
 	buf_printf(b, "TCP bind on %s", s->n_expose_tcp ? "" : "no port");
 	for (size_t i = 0; i < s->n_expose_tcp && b->len < 250; i++)
@@ -167,8 +167,8 @@ int landlock_plan(const struct spec *s, int abi, struct plan *p, struct error *e
 		return r;
 	words_lowered(s, &note);
 	words_fs(s, abi, &text);
-	words_bind(s, &text);
-	if (!lowered(s, "scope"))
+	words_bind(s, abi, &text);
+	if (abi >= 6 && !lowered(s, "scope"))
 		buf_puts(&text, "signals and abstract sockets scoped; ");
 	buf_printf(&text, "ABI %d", abi);
 	if (missing.len)

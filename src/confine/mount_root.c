@@ -362,7 +362,8 @@ static int make_overlay(struct launch *l, int upper, int work, struct error *e)
 		return error_errno(e, errno, "overlayfs");
 	if (sys_fsconfig(ctx, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
 		return fs_error(ctx, errno, e, "overlayfs userxattr");
-	r = set_layer(ctx, "lowerdir+", "lowerdir", l->sources[0], e);
+	/* Before 6.5 a name that is not known is refused at the end only, and told to the kernel's log. */
+	r = set_layer(ctx, l->sources[1] >= 0 ? "lowerdir+" : "lowerdir", "lowerdir", l->sources[0], e);
 	if (r == 0 && l->sources[1] >= 0)
 		r = set_layer(ctx, "datadir+", NULL, l->sources[1], e);
 	if (r == 0)

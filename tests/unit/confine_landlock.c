@@ -486,6 +486,20 @@ static void older_kernels(void **state)
 	}
 	spec_free(&spec);
 	{
+		/* What brig.conf accepts counts where the kernel lacks it, and lowers nothing where it does not. */
+		struct error e = { 0 };
+
+		lower("bind");
+		lower("scope");
+		spec.lower[0].accept = spec.lower[1].accept = true;
+		assert_int_equal(landlock_plan(&spec, 2, &p, &e), 0);
+		assert_int_equal(p.wall[WALL_LANDLOCK].intent, INTENT_ABSENT);
+		assert_null(strstr(p.wall[WALL_LANDLOCK].text, "scoped; "));
+		assert_int_equal(landlock_plan(&spec, 7, &p, &e), 0);
+		assert_int_equal(p.wall[WALL_LANDLOCK].intent, INTENT_UP);
+		spec_free(&spec);
+	}
+	{
 		struct error e = { 0 };
 		struct landlock_scope h;
 
