@@ -29,10 +29,11 @@ __attribute__((format(printf, 1, 2))) void oci_warn(const char *fmt, ...);
 
 /* Every command of brig-oci, NULL-terminated. */
 extern const struct cli_command *const oci_commands[];
-extern const struct cli_command cmd_oci_spec, cmd_oci_features, cmd_oci_create, cmd_oci_start, cmd_oci_state, cmd_oci_kill, cmd_oci_delete,
-	cmd_oci_run;
+extern const struct cli_command cmd_oci_create, cmd_oci_delete, cmd_oci_events, cmd_oci_exec, cmd_oci_features, cmd_oci_kill,
+	cmd_oci_list, cmd_oci_pause, cmd_oci_ps, cmd_oci_resume, cmd_oci_run, cmd_oci_spec, cmd_oci_start, cmd_oci_state,
+	cmd_oci_update;
 
 /* The global options as src/oci takes them. */
 struct oci_caller oci_caller(void);
-/* --preserve-fds, checked. */
+/* --preserve-fds: the descriptors must be open now, before one of ours could be taken for them. */
 int oci_preserve(uint64_t n, unsigned *out, struct error *e);

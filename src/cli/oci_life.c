@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "oci/create.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +40,9 @@ int oci_preserve(uint64_t n, unsigned *out, struct error *e)
 {
 	if (n > 1024)
 		return error_set(e, ERANGE, "--preserve-fds: at most 1024");
+	for (int i = 0; i < (int)n; i++)
+		if (fcntl(3 + i, F_GETFD) < 0)
+			return error_set(e, EBADF, "--preserve-fds: descriptor %d is not open", 3 + i);
 	*out = (unsigned)n;
 	return 0;
 }

@@ -47,7 +47,7 @@ static const struct cli_option spec_table[] = {
 };
 
 const struct cli_command cmd_oci_spec = {
-	.name = "spec", .args = "[OPTIONS]", .summary = "Write an example config.json", .options = spec_table,
+	.name = "spec", .group = "Documents", .args = "[OPTIONS]", .summary = "Write an example config.json", .options = spec_table,
 	.options_size = sizeof(struct spec_options), .run = run_spec,
 };
 
@@ -66,5 +66,5 @@ static int run_features(void *options, int argc, char **argv, struct error *e)
 }
 
 const struct cli_command cmd_oci_features = {
-	.name = "features", .args = "", .summary = "Print what this runtime can do, as JSON", .run = run_features,
+	.name = "features", .group = "Documents", .args = "", .summary = "Print what this runtime can do, as JSON", .run = run_features,
 };

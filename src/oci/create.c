@@ -240,20 +240,17 @@ static int take_tty(struct making *m, struct error *e)
 	return 0;
 }
 
-static int write_pid_file(const struct making *m, struct error *e)
+int oci_pid_file(const char *path, pid_t pid, struct error *e)
 {
-	const char *path = m->o->pid_file, *slash;
+	const char *slash = strrchr(path, '/');
 	_cleanup_free_ char *dir = NULL;
 	_cleanup_close_ int fd = -1;
 	char text[16];
 	int n, r;
 
-	if (!path)
-		return 0;
-	slash = strrchr(path, '/');
 	dir = slash ? xstrndup(path, slash == path ? 1 : (size_t)(slash - path)) : xstrdup(".");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = snprintf(text, sizeof(text), "%d", m->c->pid);
+	n = snprintf(text, sizeof(text), "%d", pid);
 	r = fd < 0 ? -errno : file_replace(fd, slash ? slash + 1 : path, text, (size_t)n, 0644, false);
 	return r < 0 ? error_errno(e, r, "pid file %s", path) : 0;
 }
@@ -287,8 +284,8 @@ static int follow(struct making *m, struct error *e)
 	r = take_tty(m, e);
 	if (r == 0)
 		r = oci_container_save(m->c, e);
-	if (r == 0)
-		r = write_pid_file(m, e);
+	if (r == 0 && m->o->pid_file)
+		r = oci_pid_file(m->o->pid_file, m->c->pid, e);
 	if (r == 0)
 		r = go(m, e);
 	/* Its end of the socket closes once it no longer dies with us. */

@@ -44,3 +44,5 @@ int oci_start(struct oci_container *c, struct error *e);
 int oci_kill(struct oci_container *c, int sig, bool all, struct error *e);
 /* Removes a stopped container; with `force` any, and one that does not exist is fine. */
 int oci_delete(struct oci_container *c, bool force, struct error *e);
+/* Writes the pid that a caller waits for, in one step. */
+int oci_pid_file(const char *path, pid_t pid, struct error *e);

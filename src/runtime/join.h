@@ -13,3 +13,10 @@
  * `mntns_fd` >= 0: enters these as well. Returns twice as fork does: 0 in the new process, its pid (as we number it) here with *pidfd opened; or a negative errno.
  */
 pid_t join_clone(int fd, int enter, int netns_fd, int mntns_fd, struct clone_args *args, int *pidfd, struct error *e);
+
+/*
+ * The same, and in the helper, before it enters anything, `first` with `ctx`: what the new process shall inherit and only
+ * somebody outside can set. Its error becomes ours.
+ */
+pid_t join_clone_after(int (*first)(void *ctx, struct error *e), void *ctx, int fd, int enter, struct clone_args *args, int *pidfd,
+		       struct error *e);
