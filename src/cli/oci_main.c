@@ -5,12 +5,14 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "oci/self.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 
 struct oci_global oci_global;
+static char **oci_argv;
 
 struct global_options {
 	char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
@@ -218,6 +220,12 @@ static int dispatch(const struct cli_command *const *commands, char **args, stru
 		cli_describe(commands);
 		return 0;
 	}
+	if (streq(name, "create") || streq(name, "run") || streq(name, "exec")) {
+		int r = oci_self_protect(oci_argv, e);
+
+		if (r < 0)
+			return r;
+	}
 	for (; *commands; commands++)
 		if (cli_named(*commands, name))
 			return run_command(*commands, (int)strv_len(args) - 1, args + 1, e);
@@ -240,6 +248,7 @@ int oci_main(const struct cli_command *const *commands, int argc, char **argv)
 	int r;
 
 	open_stdio();
+	oci_argv = argv;
 	cli_program = "brig-oci";
 	cli_commands = commands;
 	r = cli_parse(&global_command, argc - 1, argv + 1, &o, &args, &e);
