@@ -220,9 +220,33 @@ void docs_man(const json_t *c, struct buf *out)
 	buf_puts(out, ".SH SEE ALSO\n\\fBbrig\\fR(1)\n");
 }
 
+/* A program whose commands have no page of their own (brig-oci) has them in full in its one. */
+static void scdoc_in_full(const json_t *c, struct buf *out)
+{
+	const json_t *o;
+	size_t i;
+
+	buf_printf(out, "*%s* %s\n\t%s", docs_str(c, "name"), docs_str(c, "args"), docs_str(c, "summary"));
+	json_array_foreach(json_object_get(c, "options"), i, o) {
+		const char *letter = docs_str(o, "letter"), *arg = docs_str(o, "arg");
+
+		if (!*docs_str(o, "name") || !*docs_str(o, "help"))
+			continue;
+		buf_printf(out, "%s *--%s*%s%s%s%s%s: %s", i ? ";" : ".", docs_str(o, "name"), *letter ? ", *-" : "", letter,
+			   *letter ? "*" : "", *arg ? " " : "", arg, docs_str(o, "help"));
+	}
+	buf_puts(out, "\n\n");
+}
+
 void docs_scdoc_list(const json_t *commands, struct buf *out)
 {
-	static const char *const order[] = { "Containers", "Images", "Walls", "Volumes", "System" };
+	static const struct {
+		const char *name;
+		bool in_full;
+	} order[] = {
+		{ "Containers", false }, { "Images", false }, { "Walls", false }, { "Volumes", false }, { "System", false },
+		{ "Life cycle", true }, { "Documents", true },
+	};
 	size_t i;
 	const json_t *c;
 
@@ -232,12 +256,15 @@ void docs_scdoc_list(const json_t *commands, struct buf *out)
 		json_array_foreach(commands, i, c) {
 			_cleanup_free_ char *page = docs_page_name(docs_str(c, "name"));
 
-			if (!streq(docs_str(c, "group"), order[g]))
+			if (!streq(docs_str(c, "group"), order[g].name))
 				continue;
 			if (!head)
-				buf_printf(out, "## %s\n\n", order[g]);
+				buf_printf(out, "## %s\n\n", order[g].name);
 			head = true;
-			buf_printf(out, "*%s*(1)\n\t%s\n\n", page, docs_str(c, "summary"));
+			if (order[g].in_full)
+				scdoc_in_full(c, out);
+			else
+				buf_printf(out, "*%s*(1)\n\t%s\n\n", page, docs_str(c, "summary"));
 		}
 	}
 }
