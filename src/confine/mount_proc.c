@@ -14,10 +14,12 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <linux/magic.h>
+#include <unistd.h>
 
 /* What run-times, init programs and monitoring read; each is a sum over the machine, or about the reader itself. */
 static const char *const allowed[] = {
@@ -36,66 +38,102 @@ bool mount_proc_allowed(const char *name)
 }
 
 struct masks {
-	int null_fd, empty_fd; /* O_PATH of the verified /dev/null and of an empty folder, both in our namespace */
+	int null_fd, empty_fd; /* what covers a file and a folder: mounts on the stage, "null" and "empty" there */
 };
 
-static int masks_open(struct launch *l, struct masks *k, struct error *e)
+/* The host's verified /dev/null, read-only and without its device (MOUNT_BASE), over a file of the stage. */
+static int masks_null(struct launch *l, struct masks *k, struct error *e)
 {
-	_cleanup_close_ int at = -1, m = -1;
+	_cleanup_close_ int host = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW), at = -1, m = -1;
 	struct stat st;
 	int r;
 
-	k->null_fd = open("/dev/null", O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	if (k->null_fd < 0 || fstat(k->null_fd, &st) < 0)
+	if (host < 0 || fstat(host, &st) < 0)
 		return error_errno(e, errno, "/dev/null");
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
 		return error_set(e, ENODEV, "/dev/null of the host is not the device 1:3");
+	at = openat(l->stage_fd, "null", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444);
+	if (at < 0)
+		return error_errno(e, errno, "mask file");
+	m = mount_clone(host, MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, e);
+	r = m < 0 ? m : mount_attach(m, at, e);
+	if (r == 0)
+		k->null_fd = steal_fd(&m);
+	return r;
+}
+
+static int masks_empty(struct launch *l, struct masks *k, struct error *e)
+{
+	_cleanup_close_ int at = -1, m = -1;
+	int r;
+
 	if (mkdirat(l->stage_fd, "empty", 0555) < 0 && errno != EEXIST)
 		return error_errno(e, errno, "mask folder");
-	at = openat(l->stage_fd, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	at = openat(l->stage_fd, "empty", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (at < 0)
 		return error_errno(e, errno, "mask folder");
 	m = mount_new("tmpfs", "mode=0555,size=4k,nr_inodes=1", MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, e);
-	if (m < 0)
-		return m;
-	r = mount_attach(m, at, e);
-	if (r < 0)
-		return r;
-	k->empty_fd = steal_fd(&m);
-	return 0;
+	r = m < 0 ? m : mount_attach(m, at, e);
+	if (r == 0)
+		k->empty_fd = steal_fd(&m);
+	return r;
+}
+
+static int masks_open(struct launch *l, struct masks *k, struct error *e)
+{
+	int r = masks_null(l, k, e);
+
+	return r < 0 ? r : masks_empty(l, k, e);
 }
 
 static int mask_one(const struct masks *k, int at, bool dir, struct error *e)
 {
-	_cleanup_close_ int m = dir ? mount_clone(k->empty_fd, 0, false, e) :
-				      mount_clone(k->null_fd, MOUNT_BASE | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY, false, e);
+	/* A copy has the attributes of the mount that it is taken from. */
+	_cleanup_close_ int m = mount_clone(dir ? k->empty_fd : k->null_fd, 0, false, e);
 
 	return m < 0 ? m : mount_attach(m, at, e);
 }
 
-static int mask_proc(const struct masks *k, int proc, struct error *e)
+/*
+ * One name of the procfs that lies at "proc" of the stage, where we stand. All three names are ours or procfs' own: one old bind
+ * does here what takes four calls by descriptors. A bind copies the attributes of its source (mount_namespaces(7)).
+ */
+static int mask_name(const struct masks *k, int proc, const struct dirent *de, struct error *e)
+{
+	char target[sizeof("proc/") + sizeof(de->d_name)];
+
+	if (de->d_type != DT_REG && de->d_type != DT_DIR) {
+		_cleanup_close_ int at = openat(proc, de->d_name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+
+		return at < 0 ? error_errno(e, errno, "open") : mask_one(k, at, false, e);
+	}
+	snprintf(target, sizeof(target), "proc/%s", de->d_name);
+	if (mount(de->d_type == DT_DIR ? "empty" : "null", target, NULL, MS_BIND, NULL) < 0)
+		return error_errno(e, errno, "mount");
+	return 0;
+}
+
+static int mask_proc(struct launch *l, const struct masks *k, int proc, struct error *e)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *de;
 	int fd = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		return error_errno(e, errno, "/proc");
-	d = fdopendir(fd);
+	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
-		close(fd);
-		return error_set(e, ENOMEM, "/proc");
+		int r = error_errno(e, errno, "/proc");
+
+		cleanup_close(&fd);
+		return r;
 	}
+	if (fchdir(l->stage_fd) < 0)
+		return error_errno(e, errno, "stage");
 	while ((de = readdir(d))) {
-		_cleanup_close_ int at = -1;
 		int r;
 
 		if (de->d_name[0] == '.' || mount_proc_allowed(de->d_name))
 			continue;
-		at = openat(proc, de->d_name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-		if (at < 0)
-			return error_errno(e, errno, "/proc/%s", de->d_name);
-		r = mask_one(k, at, de->d_type == DT_DIR, e);
+		r = mask_name(k, proc, de, e);
 		if (r < 0)
 			return error_wrap(e, "cannot hide /proc/%s", de->d_name);
 	}
@@ -130,7 +168,7 @@ static int make_read_only(int at, struct error *e)
 	return m < 0 ? m : mount_attach(m, at, e);
 }
 
-/* A value in the container's own namespaces, written through the private procfs (R5). */
+/* A value in the container's own namespaces, written through our own procfs (R5). */
 static int set_own(struct launch *l, const char *path, const char *value, bool must, struct error *e)
 {
 	int r = file_write(l->proc_fd, path, value);
@@ -170,41 +208,78 @@ static int set_sysctls(struct launch *l, struct error *e)
 	return r;
 }
 
+/*
+ * Ours, for writes to /proc: on the stage, where nobody else is, so that nothing is mounted over it; with the stage it leaves
+ * the mount namespace, and the descriptor stays. A detached mount's last close would wait for the kernel (RCU) instead.
+ */
+static int open_own(struct launch *l, struct error *e)
+{
+	_cleanup_close_ int m = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e), at = -1;
+	struct statfs fs;
+	int r;
+
+	if (m < 0)
+		return m;
+	if (fstatfs(m, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return error_set(e, EINVAL, "the new procfs is none");
+	if (mkdirat(l->stage_fd, "own", 0555) < 0 && errno != EEXIST)
+		return error_errno(e, errno, "stage");
+	at = openat(l->stage_fd, "own", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (at < 0)
+		return error_errno(e, errno, "stage");
+	r = mount_attach(m, at, e);
+	if (r == 0)
+		l->proc_fd = steal_fd(&m);
+	return r;
+}
+
+/* The container's: the same procfs once more, put together on the stage, then moved to its place with all its masks. */
+static int open_shown(struct launch *l, bool writable, struct error *e)
+{
+	_cleanup_close_ int m = mount_clone(l->proc_fd, writable ? 0 : MOUNT_ATTR_RDONLY, false, e), at = -1;
+	int r;
+
+	if (m < 0)
+		return m;
+	if (mkdirat(l->stage_fd, "proc", 0555) < 0 && errno != EEXIST)
+		return error_errno(e, errno, "stage");
+	at = openat(l->stage_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (at < 0)
+		return error_errno(e, errno, "stage");
+	r = mount_attach(m, at, e);
+	return r < 0 ? r : steal_fd(&m);
+}
+
 int mount_proc(struct launch *l, struct error *e)
 {
 	const struct spec *s = l->plan->spec;
 	struct masks k = { -1, -1 };
 	_cleanup_close_ int m = -1, at = -1, sys = -1;
-	struct statfs fs;
 	bool writable;
 	int r;
 
-	/* Ours: never attached, so nothing can be mounted over it. */
-	l->proc_fd = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC, e);
-	if (l->proc_fd < 0)
-		return l->proc_fd;
-	if (fstatfs(l->proc_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-		return error_set(e, EINVAL, "the new procfs is none");
+	r = open_own(l, e);
+	if (r < 0)
+		return r;
 	at = path_mkdirs_in(l->root_fd, "proc", 0555);
 	if (at < 0)
 		return error_errno(e, at, "/proc of the image");
 	/* Read-only: nothing that a program needs is written there, and much of what broke engines was. */
 	writable = spec_lowered(s, "landlock", "proc") || spec_lowered(s, "seccomp", "userns");
-	m = mount_new("proc", NULL, MOUNT_BASE | MOUNT_ATTR_NOEXEC | (writable ? 0 : MOUNT_ATTR_RDONLY), e);
+	m = open_shown(l, writable, e);
 	if (m < 0)
 		return m;
-	r = mount_attach(m, at, e);
-	if (r < 0)
-		return error_wrap(e, "/proc");
 	r = masks_open(l, &k, e);
 	if (r == 0 && !spec_lowered(s, "mounts", "masks"))
-		r = mask_proc(&k, m, e);
-	if (r == 0)
-		r = mask_named(l, &k, e);
+		r = mask_proc(l, &k, m, e);
 	if (r == 0 && writable) {
 		sys = openat(m, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		r = sys < 0 ? error_errno(e, errno, "/proc/sys") : make_read_only(sys, e);
 	}
+	if (r == 0 && (r = mount_attach(m, at, e)) < 0)
+		error_wrap(e, "/proc");
+	if (r == 0)
+		r = mask_named(l, &k, e);
 	if (r == 0)
 		r = set_sysctls(l, e);
 	cleanup_close(&k.null_fd);

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "confine/sys.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 /* The kernel's own words about a failed fsconfig call stand in the context's log (fsopen(2)). */
 static int fs_error(int fs, int err, struct error *e, const char *what)
@@ -362,6 +364,12 @@ static int make_overlay(struct launch *l, int upper, int work, struct error *e)
 		return error_errno(e, errno, "overlayfs");
 	if (sys_fsconfig(ctx, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
 		return fs_error(ctx, errno, e, "overlayfs userxattr");
+	/*
+	 * Else its unmounting, which is the end of pid 1, waits until the host's whole file system is synced (ovl_sync_fs());
+	 * overlayfs.rst, "Volatile mount".
+	 */
+	if (l->plan->spec->root.discard && sys_fsconfig(ctx, FSCONFIG_SET_FLAG, "volatile", NULL, 0) < 0)
+		return fs_error(ctx, errno, e, "overlayfs volatile");
 	/* Before 6.5 a name that is not known is refused at the end only, and told to the kernel's log. */
 	r = set_layer(ctx, l->sources[1] >= 0 ? "lowerdir+" : "lowerdir", "lowerdir", l->sources[0], e);
 	if (r == 0 && l->sources[1] >= 0)
@@ -379,11 +387,20 @@ static int make_overlay(struct launch *l, int upper, int work, struct error *e)
 	return m < 0 ? error_errno(e, errno, "fsmount overlay") : m;
 }
 
-/* "up" and "work" below `dir`, made by container root, whose ids they then have. */
+/*
+ * "up" and "work" below `dir`, made by container root, whose ids they then have. A layer that was mounted volatile is marked, and
+ * overlayfs takes it a second time only without that mark; after a power cut, which the mark is about, it is not started again.
+ */
 static int open_layer_dirs(int dir, int *upper, int *work, struct error *e)
 {
-	if ((mkdirat(dir, "up", 0755) < 0 && errno != EEXIST) || (mkdirat(dir, "work", 0700) < 0 && errno != EEXIST))
+	if (mkdirat(dir, "up", 0755) < 0 && errno != EEXIST)
 		return error_errno(e, errno, "cannot make the writable layer");
+	if (mkdirat(dir, "work", 0700) < 0) {
+		if (errno != EEXIST)
+			return error_errno(e, errno, "cannot make the writable layer");
+		unlinkat(dir, "work/work/incompat/volatile", AT_REMOVEDIR);
+		unlinkat(dir, "work/work/incompat", AT_REMOVEDIR);
+	}
 	*upper = openat(dir, "up", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	*work = openat(dir, "work", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (*upper < 0 || *work < 0)

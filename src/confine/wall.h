@@ -88,7 +88,7 @@ struct launch {
 	pid_t pid;	/* outside: the new process, as our pid namespace numbers it */
 	int pidfd;	/* outside: its pidfd */
 	int root_fd;	/* raise: the new root, once it is mounted */
-	int proc_fd;	/* raise: a private, detached procfs of the new pid namespace (checked), for writes to /proc */
+	int proc_fd;	/* raise: a procfs of the new pid namespace (checked) that nobody else reaches, for writes to /proc */
 	int notify_fd;	/* raise: the seccomp notification descriptor, once there is one */
 	int cgroup_fd;	/* outside: the container's cgroup v2 folder for CLONE_INTO_CGROUP, -1 when v1 or none */
 	int cgroup_join[10]; /* v1 hierarchies that the new process joins first of all; see confine/cgroup.h */

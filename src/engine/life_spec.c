@@ -67,6 +67,7 @@ static int open_root(const struct container *c, struct spec *s, struct error *e)
 	s->root.kind = k->rootfs ? SPEC_ROOT_DIR : SPEC_ROOT_IMAGE;
 	s->root.read_only = k->read_only;
 	s->root.tmpfs_size = k->root_tmpfs;
+	s->root.discard = k->auto_remove;
 	if (kept_is_owner()) {
 		s->root.staged = true;
 	} else if (k->rootfs) {

@@ -78,7 +78,10 @@ int container_create(struct container *c, struct error *e)
 
 /* --- privileges -------------------------------------------------------------------------------------------------- */
 
-/* What the container's owner must be able to change once root is given up. config.json stays root's: it is trusted. */
+/*
+ * What the container's owner must be able to change once root is given up. config.json stays root's: it is trusted. The state of
+ * this start follows when it is written.
+ */
 static int hand_over(struct container *c, const struct spec *s, struct error *e)
 {
 	_cleanup_close_ int run = -1, names = -1, ids = -1;
@@ -104,12 +107,20 @@ static int hand_over(struct container *c, const struct spec *s, struct error *e)
 	if (fchownat(c->dir_fd, "config.json", 0, u, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    fchmodat(c->dir_fd, "config.json", 0640, 0) < 0)
 		return error_errno(e, errno, "config.json");
-	static const char *const files[] = { "state.json", "log", "events" };
+	static const char *const files[] = { "log", "events" };
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (fchownat(c->dir_fd, files[i], u, u, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
 			return error_errno(e, errno, "%s", files[i]);
 	if (s->root.rw_fd >= 0 && fchown(s->root.rw_fd, u, u) < 0)
 		return error_errno(e, errno, "rw");
+	return 0;
+}
+
+static int hand_over_state(const struct container *c, const struct spec *s, struct error *e)
+{
+	if (geteuid() == 0 && s->owner != 0 &&
+	    fchownat(c->dir_fd, "state.json", s->owner, s->owner, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(e, errno, "state.json");
 	return 0;
 }
 
@@ -125,20 +136,13 @@ int life_drop(const struct spec *s, struct error *e)
 
 /* --- launching --------------------------------------------------------------------------------------------------- */
 
-/* What the hook of launch_create() needs to bring the network up while the new process raises its walls. */
 struct net_start {
 	struct net net;
 	int run_fd;
+	bool kept; /* it stands since an earlier start */
 };
 
-static int start_net(void *ctx, const struct launched *l, struct error *e)
-{
-	struct net_start *n = ctx;
-
-	return net_start(&n->net, n->run_fd, l->userns_fd, l->netns_fd, e);
-}
-
-static int plan_net(struct container *c, const struct spec *s, bool kept, struct net_start *n, struct error *e)
+static int plan_net(struct container *c, const struct spec *s, struct net_start *n, struct error *e)
 {
 	const struct container_config *k = &c->config;
 	struct net_request r = { .kind = s->net, .id = k->id, .uid = s->owner, .gid = geteuid() ? getegid() : s->owner,
@@ -148,7 +152,7 @@ static int plan_net(struct container *c, const struct spec *s, bool kept, struct
 	int err;
 
 	/* It stands, with everything that was planned for it; files and ports as well. */
-	if (kept)
+	if (n->kept)
 		return 0;
 	net_request_lowered(&r, s->lower, s->n_lower);
 	n->run_fd = container_run_dir(c, e);
@@ -257,6 +261,7 @@ static void watch_oom(struct started *st)
 		st->kit.fd[MFD_OOM_EVENT] = life_hold(st, event, "eventfd", NULL);
 }
 
+/* All but the descriptors that the new process sends when its walls stand; see kit_streams(). */
 static int fill_kit(struct container *c, struct started *st, struct error *e)
 {
 	struct monitor_kit *k = &st->kit;
@@ -289,12 +294,6 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->fd[MFD_LISTEN] = fd = life_hold(st, attach_listen(run, e), "attach socket", e);
 	if (fd < 0)
 		return fd;
-	/* The monitor closes each when its stream ends. */
-	k->fd[MFD_STDIN] = steal_fd(&st->launched.stdio[0]);
-	k->fd[MFD_STDOUT] = steal_fd(&st->launched.stdio[1]);
-	k->fd[MFD_STDERR] = steal_fd(&st->launched.stdio[2]);
-	k->fd[MFD_TTY] = st->launched.tty_fd;
-	k->fd[MFD_NOTIFY] = st->launched.notify_fd;
 	k->fd[MFD_PIDFD] = st->launched.pidfd;
 	k->fd[MFD_USERNS] = st->launched.userns_fd;
 	k->fd[MFD_NETNS] = st->launched.netns_fd;
@@ -302,6 +301,38 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	if (kept_is_owner())
 		return kept_refill(st, e);
 	return geteuid() == 0 ? kept_fill(st, e) : 0;
+}
+
+static void kit_streams(struct started *st)
+{
+	struct monitor_kit *k = &st->kit;
+
+	/* The monitor closes each when its stream ends. */
+	k->fd[MFD_STDIN] = steal_fd(&st->launched.stdio[0]);
+	k->fd[MFD_STDOUT] = steal_fd(&st->launched.stdio[1]);
+	k->fd[MFD_STDERR] = steal_fd(&st->launched.stdio[2]);
+	k->fd[MFD_TTY] = st->launched.tty_fd;
+	k->fd[MFD_NOTIFY] = st->launched.notify_fd;
+}
+
+/* What launch_create() calls back with: work of the starter while the new process raises its walls. */
+struct meanwhile {
+	struct container *c;
+	struct started *st;
+	struct net_start *net;
+};
+
+static int work_meanwhile(void *ctx, const struct launched *l, struct error *e)
+{
+	struct meanwhile *m = ctx;
+	int r = 0;
+
+	/* First, since others work for it then. */
+	if (!m->net->kept)
+		r = net_start(&m->net->net, m->net->run_fd, l->userns_fd, l->netns_fd, e);
+	if (r == 0)
+		r = hand_over(m->c, &m->st->spec, e);
+	return r < 0 ? r : fill_kit(m->c, m->st, e);
 }
 
 /* Without a person behind it the process ends; its descriptors end with it. */
@@ -327,10 +358,9 @@ static int undo(struct container *c, struct started *st, struct net_start *net, 
 
 static int run_program(struct container *c, struct started *st, struct error *e)
 {
-	int r = hand_over(c, &st->spec, e);
+	int r = hand_over_state(c, &st->spec, e);
 
-	if (r == 0)
-		r = fill_kit(c, st, e);
+	kit_streams(st);
 	if (r == 0)
 		r = life_announce(st, e);
 	if (r == 0)
@@ -339,7 +369,7 @@ static int run_program(struct container *c, struct started *st, struct error *e)
 }
 
 /* A start that failed before anything ran: the container is what it was, "created" or "exited". */
-static int plan_all(struct container *c, bool net_kept, struct started *st, struct net_start *net, struct error *e)
+static int plan_all(struct container *c, struct started *st, struct net_start *net, struct error *e)
 {
 	int r = container_spec(c, &st->spec, e);
 
@@ -350,7 +380,7 @@ static int plan_all(struct container *c, bool net_kept, struct started *st, stru
 	if (r == 0)
 		r = plan_make(&st->spec, &st->plan, e);
 	if (r == 0)
-		r = plan_net(c, &st->spec, net_kept, net, e);
+		r = plan_net(c, &st->spec, net, e);
 	if (r == 0) /* the files that plan_net() wrote are mounted as well */
 		r = container_spec_files(c, &st->spec, e);
 	return r;
@@ -359,26 +389,26 @@ static int plan_all(struct container *c, bool net_kept, struct started *st, stru
 static int launch_all(struct container *c, const struct life_kept *from, struct started *st, struct net_start *net,
 		      struct error *e)
 {
-	struct launch_hook hook = { start_net, net };
+	struct meanwhile m = { c, st, net };
+	struct launch_hook hook = { work_meanwhile, &m };
 	struct launch_io io = { .stdin_open = c->config.interactive, .fd = { -1, -1, -1 }, .rows = st->rows,
 				.cols = st->cols };
 	struct launch_again again = { .userns_fd = from->userns_fd, .netns_fd = from->netns_fd, .mntns_fd = -1 };
-	bool net_kept = from->netns_fd >= 0;
 	int r = kept_again(&again, e);
 
 	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
 	if (r == 0)
 		r = life_note_start(c, st->plan.cgroup.path, e);
 	if (r == 0)
-		r = launch_create(&st->plan, &io, &again, net_kept ? NULL : &hook, &st->launched, e);
+		r = launch_create(&st->plan, &io, &again, &hook, &st->launched, e);
 	if (r < 0) {
 		net_undo(&net->net, net->run_fd);
 		life_forget_start(c);
 		return r;
 	}
 	snprintf(st->note, sizeof(st->note), "%s", net->net.note);
-	r = net_kept ? 0 : net_finish(&net->net, e);
-	fill_state(c, st, net_kept ? NULL : &net->net);
+	r = net->kept ? 0 : net_finish(&net->net, e);
+	fill_state(c, st, net->kept ? NULL : &net->net);
 	if (r == 0)
 		r = container_save_state(c, e);
 	life_forget_start(c);
@@ -389,8 +419,8 @@ static int launch_all(struct container *c, const struct life_kept *from, struct 
 
 int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
 {
-	struct net_start net = { .run_fd = -1 };
-	int r = plan_all(c, from->netns_fd >= 0, st, &net, e);
+	struct net_start net = { .run_fd = -1, .kept = from->netns_fd >= 0 };
+	int r = plan_all(c, st, &net, e);
 
 	if (r == 0)
 		r = launch_all(c, from, st, &net, e);

@@ -352,9 +352,12 @@ int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct 
 {
 	int r;
 
+	/* One that is to go when it ends and is recorded as running says the same already: whoever finds it so takes it away. */
+	bool said = c->config.auto_remove && c->state.status == ST_RUNNING;
+
 	c->state.status = ST_REMOVING;
 	c->state.pid = 0;
-	r = container_save_state(c, e);
+	r = said ? 0 : container_save_state(c, e);
 	if (r == 0)
 		r = remove_layer(c, userns_fd, e);
 	if (r == 0 && volumes)

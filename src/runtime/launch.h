@@ -54,7 +54,8 @@ struct launch_io {
 
 /*
  * Called in the starter once the ids are mapped, while the new process raises its walls: the engine brings the network
- * up meanwhile. A negative errno ends the start.
+ * up meanwhile and gets ready to be its parent. Of `l` the descriptors of terminal, streams and notifications are not there yet.
+ * A negative errno ends the start.
  */
 struct launch_hook {
 	int (*mapped)(void *ctx, const struct launched *l, struct error *e);

@@ -56,6 +56,7 @@ struct spec_root {
 	int rw_fd;	     /* folder in which container root makes "up" and "work"; -1: no writable layer on disk */
 	bool read_only;	     /* no writable layer at all */
 	uint64_t tmpfs_size; /* >0: the writable layer is a tmpfs of this many bytes */
+	bool discard;	     /* the layer goes when the container ends: nobody waits until it is on the disk */
 };
 
 struct spec_rlimit {
