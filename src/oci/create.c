@@ -361,6 +361,26 @@ static void pass_listen_fds(struct making *m)
 		strv_add(&m->cfg.process.env, xasprintf("LISTEN_FDNAMES=%s", getenv("LISTEN_FDNAMES")));
 }
 
+/*
+ * sd_notify(3) from inside: the caller's socket is shown at a fixed place. Who is told by it is the caller's affair; the
+ * kernel tells the receiver which process it was.
+ */
+static void pass_notify_socket(struct making *m)
+{
+	static const char inside[] = "/run/notify/notify.sock";
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct oci_mount *mounts;
+
+	if (!path || path[0] != '/')
+		return;
+	mounts = xrealloc(m->cfg.mounts, m->cfg.n_mounts + 1, sizeof(*mounts));
+	mounts[m->cfg.n_mounts] = (struct oci_mount){ .destination = xstrdup(inside), .type = xstrdup("bind"),
+						      .source = xstrdup(path), .bind = true };
+	m->cfg.mounts = mounts;
+	m->cfg.n_mounts++;
+	strv_add(&m->cfg.process.env, xasprintf("NOTIFY_SOCKET=%s", inside));
+}
+
 int oci_create(const struct oci_caller *caller, const char *id, const struct oci_create_options *o, struct oci_container *c,
 	       int *tty, struct error *e)
 {
@@ -381,6 +401,7 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 		r = check(&m, e);
 	if (r == 0) {
 		pass_listen_fds(&m);
+		pass_notify_socket(&m);
 		r = prepare(&m, e);
 	}
 	if (r == 0)

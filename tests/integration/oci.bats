@@ -262,6 +262,15 @@ EOF
     assert_line '^1 1$'
 }
 
+@test "NOTIFY_SOCKET: the service manager's socket is there" {
+    python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).bind(sys.argv[1])' "$TT/notify"
+    cp -a "$T/rootfs" "$TT/root"
+    b=$(bundle b ".root.path = \"$TT/root\" | .root.readonly = false" \
+        "$(runs 'test -S $NOTIFY_SOCKET && echo "socket $NOTIFY_SOCKET"')")
+    NOTIFY_SOCKET=$TT/notify run oci run -b "$b" one
+    assert_line '^socket /run/notify/notify.sock$'
+}
+
 @test "seccomp: errno, kill, arguments" {
     b=$(bundle b '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"], "syscalls": [
             {"names": ["mkdir", "mkdirat", "nosuchcall"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
