@@ -26,9 +26,9 @@ teardown() { brig_end; }
 
 need_trace() { [ -n "$CAN_TRACE" ] || skip "needs to be allowed to trace: $(head -1 "$T/try")"; }
 
-# steps COMMAND...: "PROCESS CALL" lines, the chosen ones.
+# steps PROGRAM ARGUMENT...: "PROCESS CALL" lines, the chosen ones.
 steps() {
-    "$KILLAT" -c "$BRIG" "$@" >"$TT/counted" 3>&- || fail "cannot count the calls of brig $*" "$(cat "$TT/counted")"
+    "$KILLAT" -c "$@" >"$TT/counted" 3>&- || fail "cannot count the calls of $*" "$(cat "$TT/counted")"
     awk '{ for (i = 1; i <= $2; i++) print $1, i }' "$TT/counted" >"$TT/all"
     local want=${BRIG_CRASH_STEPS:-16} have
     have=$(wc -l <"$TT/all")
@@ -37,11 +37,11 @@ steps() {
     awk -v want="$want" -v have="$have" 'int(NR * want / have) != int((NR - 1) * want / have)' "$TT/all"
 }
 
-# killed_at PROCESS CALL ARGUMENT...: $STEP says what was killed. A command that hangs because one of its processes died fails.
+# killed_at PROCESS CALL PROGRAM ARGUMENT...: $STEP says what was killed. A command that hangs because one of its processes died fails.
 killed_at() {
     local ended=0
-    STEP=$("$KILLAT" "$1" "$2" "$BRIG" "${@:3}" 3>&-) || ended=$?
-    STEP="brig $3, ${STEP:-process $1 at call $2 (not reached)}"
+    STEP=$("$KILLAT" "$@" 3>&-) || ended=$?
+    STEP="brig $4, ${STEP:-process $1 at call $2 (not reached)}"
     [ "$ended" != 3 ] || fail "$STEP: the command hangs"
     [ "$ended" = 0 ] || [ "$ended" = 4 ] || fail "$STEP: killat failed with $ended"
 }
@@ -100,17 +100,26 @@ truth() {
 
 # crash COMMAND BEFORE...: kills `brig COMMAND` (words) at each chosen step, BEFORE making what it needs.
 crash() {
-    local process call wrong cmd=$1 bad=
+    local cmd
+    read -ra cmd <<<"$1"
+    shift
+    kill_each "$BRIG" "${cmd[@]}" -- "$@"
+}
+# kill_each PROGRAM ARGUMENT... -- BEFORE...
+kill_each() {
+    local process call wrong cmd=() bad=
+    while [ "$1" != -- ]; do
+        cmd+=("$1")
+        shift
+    done
     shift
     FILES=$(files_now)
     "$@"
-    # shellcheck disable=SC2086 # words on purpose
-    steps $cmd >"$TT/chosen"
+    steps "${cmd[@]}" >"$TT/chosen"
     remove_all
     while read -r process call; do
         "$@"
-        # shellcheck disable=SC2086
-        killed_at "$process" "$call" $cmd
+        killed_at "$process" "$call" "${cmd[@]}"
         wrong=$(truth)
         [ -n "$wrong" ] || continue
         bad+="after $STEP: $wrong"$'\n'
@@ -177,6 +186,12 @@ no_slots() {
 @test "rm -f, killed at any step, can be done again" {
     need_trace
     crash "rm -f $NAME" running
+}
+
+@test "a life from start to rm, any process of it killed at any step" {
+    need_trace
+    kill_each /bin/sh -c "'$BRIG' run -d --net none --name $NAME tiny sleep $MARK && '$BRIG' stop -t 0 $NAME &&
+        '$BRIG' start $NAME && '$BRIG' rm -f $NAME" -- :
 }
 
 @test "rm of one that ended, killed at any step, can be done again" {
