@@ -25,6 +25,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A monitor may take as long for the last output (MOVER_END_MS of monitor_loop.h, and time for what follows). */
+enum { MONITOR_END_MS = 35000 };
+
 int life_stop_signal(const struct container_config *c)
 {
 	int s = c->stop_signal && *c->stop_signal ? signal_number(c->stop_signal) : SIGTERM;
@@ -192,11 +195,33 @@ int container_kill(struct container *c, int signal, struct error *e)
 	return r < 0 ? error_errno(e, r, "cannot send signal %d to container %s", signal, c->config.name) : 0;
 }
 
-/* After pid 1's end its monitor writes the state and lets go of the lock. */
-static int wait_for_monitor(struct container *c, struct error *e)
+/* The monitor runs as the container's owner; what else the state names is not killed (R34). */
+static bool is_owners(const struct container *c, pid_t pid)
 {
-	int r = container_lock(c, true, e);
+	_cleanup_free_ char *status = NULL;
+	char path[48];
+	unsigned uid;
+	const char *at;
 
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (file_read(AT_FDCWD, path, 1 << 16, &status, NULL) < 0 || !(at = strstr(status, "\nUid:\t")) ||
+	    sscanf(at + 6, "%u", &uid) != 1)
+		return false;
+	return geteuid() == 0 ? uid - c->config.id_first_uid < c->config.id_count : uid == geteuid();
+}
+
+/*
+ * After pid 1's end its monitor writes the state and lets go of the lock. With `limit_ms` >= 0 one that does not is killed after
+ * that time, and the next that has the lock finds a container without monitor.
+ */
+static int wait_for_monitor(struct container *c, int limit_ms, struct error *e)
+{
+	_cleanup_close_ int fd = limit_ms < 0 ? -1 : proc_pidfd_checked(c->state.monitor, c->state.monitor_start);
+	int r;
+
+	if (fd >= 0 && is_owners(c, c->state.monitor) && proc_pidfd_wait(fd, limit_ms) == 0)
+		proc_pidfd_signal(fd, SIGKILL);
+	r = container_lock(c, true, e);
 	if (r == 0)
 		container_unlock(c);
 	return r == -ENOENT ? 0 : r;
@@ -238,7 +263,7 @@ static void thaw(const struct container *c)
 	}
 }
 
-int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e)
+static int stop(struct container *c, int signal, uint64_t timeout_s, int monitor_ms, struct error *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -253,7 +278,7 @@ int container_stop(struct container *c, int signal, uint64_t timeout_s, struct e
 		return r;
 	fd = life_pidfd(c, e);
 	if (fd < 0)
-		return fd == -ESRCH ? wait_for_monitor(c, e) : fd;
+		return fd == -ESRCH ? wait_for_monitor(c, monitor_ms, e) : fd;
 	if (signal == 0)
 		signal = life_stop_signal(&c->config);
 	if (timeout_s == UINT64_MAX)
@@ -271,7 +296,12 @@ int container_stop(struct container *c, int signal, uint64_t timeout_s, struct e
 	if (r < 0)
 		return error_errno(e, r, "cannot wait for container %s", c->config.name);
 	event_record("container", c->config.id, c->config.name, "stop", NULL, 0, NULL);
-	return wait_for_monitor(c, e);
+	return wait_for_monitor(c, monitor_ms, e);
+}
+
+int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e)
+{
+	return stop(c, signal, timeout_s, -1, e);
 }
 
 /* A container that goes when it ends leaves no state behind: its exit code comes over the attach socket. */
@@ -380,7 +410,7 @@ int container_remove(struct container *c, bool force, bool volumes, struct error
 			error_hint(e, "brig stop %s first, or brig rm -f %s", c->config.name, c->config.name);
 			return -EBUSY;
 		}
-		r = container_stop(c, SIGKILL, 0, e);
+		r = stop(c, SIGKILL, 0, MONITOR_END_MS, e);
 		if (r < 0)
 			return r;
 	}
@@ -391,10 +421,9 @@ int container_remove(struct container *c, bool force, bool volumes, struct error
 		if (r < 0)
 			return r;
 	}
-	if (container_running(c)) {
-		container_unlock(c);
-		return error_set(e, EBUSY, "container %s was started again meanwhile", c->config.name);
-	}
+	/* With the lock in our hands nobody watches it: its monitor was killed. */
+	if (container_running(c) || c->state.status == ST_RESTARTING)
+		life_clear(c, false);
 	/* One that was to go by itself takes them along, whoever removes what a crash left of it. */
 	return life_remove_locked(c, volumes || c->config.auto_remove, -1, e);
 }

@@ -104,6 +104,8 @@ static int setup_keeper(struct monitor *m)
 		return -errno;
 	m->oom_first = m->oom_seen = bare_field(k->fd[MFD_OOM], "oom_kill");
 	task_start(m);
+	/* A mover that died before the signal was blocked is told by nobody any more. */
+	task_reap(m);
 	return 0;
 }
 
