@@ -161,7 +161,7 @@ static int set_label(const struct joining *j, struct error *e)
 
 static int raise_all(const struct joining *j, int *ptmx, char *program, size_t size, struct error *e)
 {
-	const struct oci_process *p = j->x->process;
+	struct oci_process *p = j->x->process;
 	_cleanup_close_ int tty = -1;
 	int r = become_root(j, e);
 
@@ -171,6 +171,8 @@ static int raise_all(const struct joining *j, int *ptmx, char *program, size_t s
 		r = oci_process_stdio(tty, e);
 	if (r == 0)
 		r = set_label(j, e);
+	if (r == 0)
+		oci_process_home(p);
 	/* Without no_new_privs the filter needs a capability that is given up next. */
 	if (r == 0 && !p->no_new_privs)
 		r = install_filter(j, e);

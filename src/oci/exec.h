@@ -5,7 +5,7 @@
 #include "oci/state.h"
 
 struct oci_exec {
-	const struct oci_process *process;
+	struct oci_process *process;
 	const char *console_socket; /* process->terminal: its outer side goes there; NULL: it is handed out */
 	const char *pid_file;	    /* gets the new process's pid, NULL: none */
 	char **cgroups;		    /* "[CONTROLLER,...:]PATH" below the container's own; NULL: in that */

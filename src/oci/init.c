@@ -233,6 +233,8 @@ static int finish(struct oci_init *i, struct oci_setup *s, char *program, size_t
 		r = oci_console_send(i->console, s->ptmx_fd, e);
 	if (r == 0)
 		r = oci_process_label(p, s->proc_fd, e);
+	if (r == 0)
+		oci_process_home(&i->cfg->process);
 	/* Without no_new_privs the filter needs a capability that is given up next. */
 	if (r == 0 && !p->no_new_privs)
 		r = install_filter(i, e);

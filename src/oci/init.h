@@ -8,7 +8,7 @@
 #include <linux/filter.h>
 
 struct oci_init {
-	const struct oci_config *cfg;
+	struct oci_config *cfg;
 	const struct oci_container *container;
 	const struct oci_cgroup *cgroup; /* NULL: none */
 	struct sock_filter *filter;	 /* compiled seccomp profile; NULL: none */

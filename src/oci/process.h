@@ -29,5 +29,8 @@ int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e)
 int oci_process_become(const struct oci_process *p, struct error *e);
 int oci_process_cwd(const struct oci_process *p, struct error *e);
 
+/* Adds HOME to the environment when it has none: as the container's passwd(5) says, or "/". In its root, with rights to read it. */
+void oci_process_home(struct oci_process *p);
+
 /* Executes what program_find() of runtime/program.h found; comes back only with an error. */
 int oci_process_exec(const struct oci_process *p, const char *program, struct error *e);
