@@ -124,9 +124,21 @@ static int say_version(void)
 	return 0;
 }
 
+/* True for an ordinary user, and for root of a user namespace as rootless podman starts us. */
+static bool is_rootless(void)
+{
+	char line[64];
+	unsigned inside, outside, count;
+
+	if (geteuid() != 0)
+		return true;
+	return file_read_line(AT_FDCWD, "/proc/self/uid_map", line, sizeof(line)) == 0 &&
+	       sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && (outside != 0 || count != UINT32_MAX);
+}
+
 static int read_rootless(const char *word, bool *out, struct error *e)
 {
-	*out = geteuid() != 0;
+	*out = is_rootless();
 	if (!word || streq(word, "auto"))
 		return 0;
 	if (streq(word, "true") || streq(word, "1"))
@@ -138,11 +150,12 @@ static int read_rootless(const char *word, bool *out, struct error *e)
 	return 0;
 }
 
+/* As runc has it: who became root in a container of its own (USER=root) means that container's /run. */
 static char *default_root(void)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	const char *dir = getenv("XDG_RUNTIME_DIR"), *user = getenv("USER");
 
-	if (geteuid() == 0 && !(getenv("USER") && !streq(getenv("USER"), "root") && dir))
+	if (!is_rootless() || (geteuid() == 0 && (streq(user, "root") || !dir)))
 		return xstrdup("/run/brig-oci");
 	return dir && *dir == '/' ? xasprintf("%s/brig-oci", dir) : xasprintf("/tmp/brig-oci-%u", geteuid());
 }
