@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -202,12 +203,32 @@ static int place_systemd(struct oci_cgroup *cg, const struct oci_cgroup_request 
 	return 0;
 }
 
+uid_t oci_cgroup_user(void)
+{
+	uid_t self = geteuid();
+	_cleanup_free_ char *text = NULL;
+	char *rest, *line;
+
+	if (file_read(AT_FDCWD, "/proc/self/uid_map", 65536, &text, NULL) < 0)
+		return self;
+	for (rest = text; (line = strsep(&rest, "\n"));) {
+		unsigned inside, outside, count;
+
+		if (sscanf(line, "%u %u %u", &inside, &outside, &count) == 3 && self >= inside && self - inside < count)
+			return outside + (self - inside);
+	}
+	return self;
+}
+
 /* Where containers go whose caller did not say. */
 static int standard_base(char *out, size_t size, struct error *e)
 {
 	if (geteuid() != 0)
 		return cgroup_base_path(NULL, out, size, e);
-	snprintf(out, size, "brig-oci");
+	if (oci_cgroup_user() != 0)
+		snprintf(out, size, "brig-user-%u", oci_cgroup_user());
+	else
+		snprintf(out, size, "brig-oci");
 	return 0;
 }
 
@@ -242,9 +263,9 @@ int oci_cgroup_plan(struct oci_cgroup *cg, const struct oci_cgroup_request *rq, 
 {
 	int r = look_here(cg);
 
-	if (r < 0 && geteuid() == 0 && rq->path && *rq->path)
+	if (r < 0 && oci_cgroup_user() == 0 && rq->path && *rq->path)
 		return error_set(e, ENODEV, "linux.cgroupsPath: no cgroup hierarchy is mounted at " CGROUP_MOUNT);
-	cg->may_miss = r < 0 || geteuid() != 0;
+	cg->may_miss = r < 0 || oci_cgroup_user() != 0;
 	r = oci_cgroup_place(cg, rq, e);
 	if (r < 0)
 		oci_cgroup_close(cg);

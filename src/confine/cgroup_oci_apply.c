@@ -28,8 +28,8 @@ int oci_put(const struct oci_cgroup *cg, const char *controller, const char *fie
 			  !cg->n ? "no cgroup hierarchy is mounted" :
 			  h	 ? "this user has no cgroup to limit" :
 				   "the machine has no such controller mounted");
-		if (h && geteuid() != 0)
-			error_hint(e, "once, as root: brig setup --user %u", geteuid());
+		if (h && oci_cgroup_user() != 0)
+			error_hint(e, "once, as root: brig setup --user %u", oci_cgroup_user());
 		return -EOPNOTSUPP;
 	}
 	va_start(ap, fmt);

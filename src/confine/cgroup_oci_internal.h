@@ -16,6 +16,8 @@ int oci_cgroup_place(struct oci_cgroup *cg, const struct oci_cgroup_request *rq,
 /* The hierarchy of a v1 controller, or on v2 (and for NULL) the v2 tree; NULL: none. */
 const struct oci_hierarchy *oci_hierarchy(const struct oci_cgroup *cg, const char *controller);
 /* Its folder, or -1. */
+/* The caller as the host numbers it: rootless podman calls us as root of a user namespace of its own. */
+uid_t oci_cgroup_user(void);
 int oci_hierarchy_fd(const struct oci_cgroup *cg, const char *controller);
 /* v2: gives every controller that the top has to the folder, as far as that is possible. */
 void oci_cgroup_enable(const struct oci_hierarchy *h);

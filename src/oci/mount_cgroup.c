@@ -40,6 +40,15 @@ static int finish(const struct oci_mount *m, int tree, int at, struct error *e)
 	return r;
 }
 
+/* A user has folders of its own in some hierarchies only: where the container has none there is nothing to show. */
+static bool has_part(const struct oci_setup *s, const char *names)
+{
+	for (size_t i = 0; s->cgroup && i < s->cgroup->n; i++)
+		if (streq(s->cgroup->h[i].names, names) && s->cgroup->h[i].fd < 0)
+			return false;
+	return true;
+}
+
 /* The container's part of a hierarchy (its controllers, "" for v2) that the host has at `top`. */
 static int own_part(struct oci_setup *s, const char *names, const char *top, struct error *e)
 {
@@ -74,6 +83,8 @@ static int mount_hierarchy(struct oci_setup *s, const struct oci_mount *m, const
 	struct error said = { 0 };
 	_cleanup_close_ int tree = -1;
 
+	if (!has_part(s, options))
+		return 0;
 	if (s->cfg->ns[OCI_NS_CGROUP].set) {
 		/* The tag of a named hierarchy has a release agent and "xattr" beside it; only the name counts. */
 		tree = oci_new_fs("cgroup", "cgroup", options, 0, 0, &said);
