@@ -174,10 +174,21 @@ struct oci_resources {
 	size_t n_unified;
 };
 
+/* In the order of libseccomp's enum scmp_compare; 64 bits, without sign. */
+enum oci_cmp {
+	OCI_CMP_NE = 1,
+	OCI_CMP_LT,
+	OCI_CMP_LE,
+	OCI_CMP_EQ,
+	OCI_CMP_GE,
+	OCI_CMP_GT,
+	OCI_CMP_MASKED_EQ, /* (argument & value) == value_two */
+};
+
 struct oci_seccomp_arg {
-	uint32_t index;
+	uint32_t index; /* 0 to 5 */
 	uint64_t value, value_two;
-	uint32_t op; /* enum scmp_compare of libseccomp, 1 to 7 */
+	uint32_t op; /* enum oci_cmp */
 };
 
 struct oci_seccomp_rule {

@@ -47,6 +47,9 @@ uint32_t model_run(const struct sock_filter *f, unsigned n, const struct seccomp
 		case BPF_JMP | BPF_JGE | BPF_K:
 			pc += a >= i->k ? i->jt : i->jf;
 			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > i->k ? i->jt : i->jf;
+			break;
 		case BPF_JMP | BPF_JSET | BPF_K:
 			pc += a & i->k ? i->jt : i->jf;
 			break;
