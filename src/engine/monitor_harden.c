@@ -61,6 +61,28 @@ static const struct sock_filter filter[] = {
 	ALLOW(SYS_rt_sigprocmask),
 	ALLOW(SYS_rt_sigaction),
 	ALLOW(SYS_exit_group),
+	/* What glibc uses for the same, where the monitor is built with it (bare.c has its own). */
+#ifdef SYS_poll
+	ALLOW(SYS_poll),
+#endif
+#ifdef SYS_renameat
+	ALLOW(SYS_renameat),
+#endif
+#ifdef BRIG_SANITIZED /* shadow memory, and a report with names: never in what people install */
+	ALLOW(SYS_mmap),
+	ALLOW(SYS_munmap),
+	ALLOW(SYS_mprotect),
+	ALLOW(SYS_futex),
+	ALLOW(SYS_getpid),
+	ALLOW(SYS_gettid),
+	ALLOW(SYS_getrandom),
+	ALLOW(SYS_sigaltstack),
+	ALLOW(SYS_rt_sigreturn),
+	ALLOW(SYS_sched_yield),
+	ALLOW(SYS_readlink),
+	ALLOW(SYS_lseek),
+	ALLOW(SYS_brk),
+#endif
 	/* ioctl(2): the terminal's size, and the container's refused calls. */
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 1, 0),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),

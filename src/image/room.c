@@ -93,6 +93,10 @@ static const int basic_calls[] = {
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(sched_yield),
 	SCMP_SYS(restart_syscall),
+#ifdef BRIG_SANITIZED /* shadow memory, and a report with names: never in what people install */
+	SCMP_SYS(mprotect), SCMP_SYS(sigaltstack), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(open),
+	SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(ioctl), SCMP_SYS(prlimit64),
+#endif
 };
 
 /* Files below the folders that Landlock leaves, messages to the parent, and the child that decompresses. */
@@ -172,7 +176,7 @@ static void limit(int what, uint64_t max)
 
 static void limit_memory(uint64_t bytes)
 {
-#ifndef __SANITIZE_ADDRESS__ /* which reserves 16 TiB of address space */
+#ifndef BRIG_SANITIZED /* which reserves 16 TiB of address space */
 	limit(RLIMIT_AS, bytes);
 #else
 	(void)bytes;

@@ -258,8 +258,8 @@ static void damaged(void **state)
 		"{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"../x\",\"t\":\"f\"}\n",
 		"{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"a/../../x\",\"t\":\"d\"}\n",
 		"{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"x\",\"t\":\"c\"}\n",
-		"{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"x\",\"t\":\"f\",\"x\":"
-		"{\"user.overlay.opaque\":\"79\"}}\n",
+		("{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"x\",\"t\":\"f\",\"x\":"
+		 "{\"user.overlay.opaque\":\"79\"}}\n"),
 		"{\"table\":1,\"entries\":1,\"bytes\":0}\n{\"p\":\"\",\"t\":\"d\"}\n{\"p\":\"x\",\"t\":\"h\",\"l\":\"/etc/passwd\"}\n",
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
