@@ -113,6 +113,12 @@ static int take_message(struct joined *j, struct error *e)
 	ssize_t n = recv(j->sock, j->out, sizeof(j->out), MSG_DONTWAIT);
 	int32_t status;
 
+	/*
+	 * A monitor that ends while it has input unread resets the connection. The kernel says so once, before the messages
+	 * that still wait here, and the last of them is the exit status.
+	 */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(j->sock, j->out, sizeof(j->out), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0)

@@ -208,7 +208,7 @@ fact() { awk -F'\t' -v id="$2" -v name="$3" '$1 == id && $2 == name { sub(/ $/, 
     chmod -R a+rwX "$TT/vol"
     local cid i
     cid=$(brig run -d --net none -v "$TT/vol:/vol" probe /probe swap /vol/x /vol/z 60)
-    for i in $(seq 20); do
+    for _ in $(seq 20); do
         run brig run --rm --net none -v "$TT/vol:/vol" --tmpfs /vol/x/y probe /bin/sh -c \
             'echo inside > /vol/x/y/mark; grep " /vol/x" /proc/self/mountinfo'
         # A refusal is fine; a mount anywhere else is not.
@@ -357,6 +357,7 @@ fact() { awk -F'\t' -v id="$2" -v name="$3" '$1 == id && $2 == name { sub(/ $/, 
 @test "R20 a passwd that is a link, a FIFO, a device or endless is no trap" {
     canary_make
     echo 'app:x:0:0::/:/bin/sh' >"$CANARY/passwd"
+    # shellcheck disable=SC2034 # canary_check reads it
     CANARY_WAS=$(canary_state)
     make_image pw1 '{}' "l|etc/passwd|../../../../../../..$CANARY/passwd"
     make_image pw2 '{}' 'p|etc/passwd'

@@ -144,7 +144,7 @@ refuse_all() {
 }
 
 @test "files of every kind come through every archiver's tar unharmed" {
-    local archive failed= n=0
+    local archive failed="" n=0
     mkdir "$TT/mix"
     "$REPO_TESTS/images/tarmix" make "$TT/mix"
     for archive in "$TT"/mix/*.tar; do

@@ -353,12 +353,47 @@ static void test_relay_bytes(void **state)
 	close(to);
 }
 
+/* A monitor that ended with a message of ours unread resets the connection; the exit status it sent still counts. */
+static void test_relay_reset(void **state)
+{
+	int pair[2], status = -1;
+	const int32_t sent = 3 << 8;
+	char msg[1 + sizeof(sent)] = { ATTACH_EXIT };
+	struct relay r;
+	(void)state;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	relay_init(&r);
+	r.in = r.out = r.err = -1;
+	assert_int_equal(relay_open(&r, NULL), 0);
+	assert_int_equal(relay_hello(&r, pair[0], NULL), 0);
+	memcpy(msg + 1, &sent, sizeof(sent));
+	assert_int_equal(send(pair[1], msg, sizeof(msg), 0), sizeof(msg));
+	close(pair[1]);
+	assert_int_equal(relay_attach(&r, pair[0], -1, &status, NULL), RELAY_ENDED);
+	assert_int_equal(status, sent);
+	relay_close(&r);
+	close(pair[0]);
+
+	/* Without one it is an error. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	relay_init(&r);
+	r.in = r.out = r.err = -1;
+	assert_int_equal(relay_open(&r, NULL), 0);
+	assert_int_equal(relay_hello(&r, pair[0], NULL), 0);
+	close(pair[1]);
+	assert_int_equal(relay_attach(&r, pair[0], -1, &status, NULL), -ECONNRESET);
+	relay_close(&r);
+	close(pair[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_echo_and_exit), cmocka_unit_test(test_bad_messages), cmocka_unit_test(test_never_read),
 		cmocka_unit_test(test_too_many), cmocka_unit_test(test_other_user), cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_keys), cmocka_unit_test(test_relay_bytes),
+		cmocka_unit_test(test_relay_reset),
 	};
 	int r;
 
