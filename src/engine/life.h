@@ -35,7 +35,7 @@ struct life_kept {
  */
 int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e);
 
-/* hosts, hostname and resolv.conf from the container's folder, read-only, added to the mounts. */
+/* hosts, hostname and resolv.conf from the container's runtime folder, read-only, added to the mounts. */
 int container_spec_files(const struct container *c, struct spec *s, struct error *e);
 
 /* Gives up root for good, for the id that owns the container; an ordinary user stays what it is. */

@@ -93,9 +93,12 @@ static int open_root(const struct container *c, struct spec *s, struct error *e)
 int container_spec_files(const struct container *c, struct spec *s, struct error *e)
 {
 	static const char *const files[] = { "hosts", "hostname", "resolv.conf" };
+	_cleanup_close_ int run = container_run_dir(c, e);
 
+	if (run < 0)
+		return run;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		int fd = openat(c->dir_fd, files[i], O_PATH | O_CLOEXEC | O_NOFOLLOW);
+		int fd = openat(run, files[i], O_PATH | O_CLOEXEC | O_NOFOLLOW);
 		char target[32];
 
 		if (fd < 0 && errno == ENOENT)

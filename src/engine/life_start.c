@@ -162,7 +162,8 @@ static int plan_net(struct container *c, const struct spec *s, struct net_start 
 	/* The kept mounts show the files of the first start; every start writes the same. */
 	if (err < 0 || kept_is_owner())
 		return err;
-	return net_files_write(c->dir_fd, &n->net, &names, e);
+	/* Every start writes them anew, so that they need not be on the disk. */
+	return net_files_write(n->run_fd, &n->net, &names, e);
 }
 
 static void free_net(struct net_start *n)

@@ -243,6 +243,35 @@ static int make_entry(struct prepare *p, const struct table_line *l)
 	}
 }
 
+/*
+ * Places on which each start mounts something, where the image has none: else every container would make them in its own layer.
+ * What the image has there, links too, stays as it is, and the start deals with it. An image without /etc gets one.
+ */
+static int make_mount_points(struct prepare *p)
+{
+	static const char *const folders[] = { "dev", "proc", "etc" }, *const files[] = { "hosts", "hostname", "resolv.conf" };
+	_cleanup_close_ int etc = -1;
+	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+		if (mkdirat(p->stack[0].fd, folders[i], 0755) < 0 && errno != EEXIST)
+			return error_errno(p->e, errno, "cannot make /%s", folders[i]);
+	etc = openat(p->stack[0].fd, "etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (etc < 0)
+		return errno == ENOTDIR || errno == ELOOP ? 0 : error_errno(p->e, errno, "cannot open /etc");
+	if (fstat(etc, &st) < 0)
+		return error_errno(p->e, errno, "/etc");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		_cleanup_close_ int fd = openat(etc, files[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+		if (fd < 0 && errno != EEXIST)
+			return error_errno(p->e, errno, "cannot make /etc/%s", files[i]);
+	}
+	ts[1] = st.st_mtim;
+	return futimens(etc, ts) < 0 ? error_errno(p->e, errno, "cannot set the time of /etc") : 0;
+}
+
 static int make_all(struct prepare *p, const struct table_map *m)
 {
 	_cleanup_(table_line_free) struct table_line line = { 0 };
@@ -265,9 +294,11 @@ static int make_all(struct prepare *p, const struct table_map *m)
 			return error_set(p->e, r, "damaged table behind \"%.80s\"", p->path);
 		r = make_entry(p, &line);
 	}
-	while (r == 0 && p->depth >= 0)
+	while (r == 0 && p->depth > 0)
 		r = leave(p);
-	return r;
+	if (r == 0)
+		r = make_mount_points(p);
+	return r == 0 ? leave(p) : r;
 }
 
 static void more_descriptors(void)

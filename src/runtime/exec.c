@@ -90,30 +90,6 @@ static int open_cgroup(struct launch *l, const struct launch_again *again, struc
 	return r < 0 ? error_wrap(e, "cgroup wall") : 0;
 }
 
-static int finish(struct launched *out, struct error *e)
-{
-	struct sync_ready ready;
-	char none;
-	int fds[8], at = 0, r;
-	size_t n = 8;
-
-	r = sync_recv(out->sync, SYNC_READY, &ready, sizeof(ready), fds, &n, "the new process died before it ran", e);
-	if (r < 0)
-		return r;
-	if (ready.tty && (size_t)at < n)
-		out->tty_fd = fds[at++];
-	for (int i = 0; i < 3; i++)
-		if (ready.pipes >> i & 1 && (size_t)at < n)
-			out->stdio[i] = fds[at++];
-	if (ready.notify && (size_t)at < n)
-		out->notify_fd = fds[at++];
-	r = sync_recv_any(out->sync, &none, 0, NULL, NULL, e);
-	if (r != 0)
-		return r < 0 ? r : error_set(e, EPROTO, "an unexpected message");
-	cleanup_close(&out->sync);
-	return 0;
-}
-
 int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
 		const struct launch_again *again, struct launched *out, struct error *e)
 {
@@ -153,7 +129,9 @@ int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t n
 		return r;
 	}
 	out->start_time = proc_start_time(out->pid);
-	r = finish(out, e);
+	r = sync_wait_ready(out, e);
+	if (r == 0)
+		r = sync_wait_running(out, e);
 	if (r < 0) {
 		struct error kept = e ? *e : (struct error){ 0 };
 

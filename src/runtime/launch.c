@@ -159,25 +159,6 @@ static int run_outside(struct launch *l, bool have_maps, struct error *e)
 	return 0;
 }
 
-static int wait_ready(struct launched *out, struct error *e)
-{
-	struct sync_ready ready;
-	int fds[8], at = 0;
-	size_t n = 8;
-	int r = sync_recv(out->sync, SYNC_READY, &ready, sizeof(ready), fds, &n, "the new process died before it ran", e);
-
-	if (r < 0)
-		return r;
-	if (ready.tty && (size_t)at < n)
-		out->tty_fd = fds[at++];
-	for (int i = 0; i < 3; i++)
-		if (ready.pipes >> i & 1 && (size_t)at < n)
-			out->stdio[i] = fds[at++];
-	if (ready.notify && (size_t)at < n)
-		out->notify_fd = fds[at++];
-	return 0;
-}
-
 /* A process that failed says why and ends; what it said counts more than what we saw of its end. */
 static int reap_failed(struct launched *out, struct error *e)
 {
@@ -245,7 +226,7 @@ static int outside(struct launch *l, int userns_fd, const struct launch_hook *ho
 	if (r == 0 && hook && hook->mapped)
 		r = hook->mapped(hook->ctx, out, e);
 	if (r == 0)
-		r = wait_ready(out, e);
+		r = sync_wait_ready(out, e);
 	return r;
 }
 
@@ -325,14 +306,7 @@ int launch_create(struct plan *p, const struct launch_io *io, const struct launc
 
 int launch_start(struct launched *l, struct error *e)
 {
-	char none;
 	int r = sync_send(l->sync, SYNC_START, NULL, 0, NULL, 0);
 
-	if (r < 0)
-		return error_errno(e, r, "the container process is gone");
-	r = sync_recv_any(l->sync, &none, 0, NULL, NULL, e);
-	if (r != 0)
-		return r < 0 ? r : error_set(e, EPROTO, "an unexpected message");
-	cleanup_close(&l->sync);
-	return 0;
+	return r < 0 ? error_errno(e, r, "the container process is gone") : sync_wait_running(l, e);
 }

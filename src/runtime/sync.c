@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "runtime/launch.h"
 
 #include <string.h>
 
@@ -65,4 +66,34 @@ int sync_recv(int sock, enum sync_type want, void *body, size_t n, int *fds, siz
 	if (r == 0)
 		return error_set(e, EPIPE, "%s", gone);
 	return r == (int)want ? 0 : error_set(e, EPROTO, "an unexpected message");
+}
+
+int sync_wait_ready(struct launched *out, struct error *e)
+{
+	struct sync_ready ready;
+	int fds[8], at = 0;
+	size_t n = 8;
+	int r = sync_recv(out->sync, SYNC_READY, &ready, sizeof(ready), fds, &n, "the new process died before it ran", e);
+
+	if (r < 0)
+		return r;
+	if (ready.tty && (size_t)at < n)
+		out->tty_fd = fds[at++];
+	for (int i = 0; i < 3; i++)
+		if (ready.pipes >> i & 1 && (size_t)at < n)
+			out->stdio[i] = fds[at++];
+	if (ready.notify && (size_t)at < n)
+		out->notify_fd = fds[at++];
+	return 0;
+}
+
+int sync_wait_running(struct launched *l, struct error *e)
+{
+	char none;
+	int r = sync_recv_any(l->sync, &none, 0, NULL, NULL, e);
+
+	if (r != 0)
+		return r < 0 ? r : error_set(e, EPROTO, "an unexpected message");
+	cleanup_close(&l->sync);
+	return 0;
 }

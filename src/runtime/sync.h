@@ -27,3 +27,8 @@ int sync_recv(int sock, enum sync_type want, void *body, size_t n, int *fds, siz
 	      struct error *e);
 /* As above for any type, which is returned (> 0), or 0 at end of file. */
 int sync_recv_any(int sock, void *body, size_t n, int *fds, size_t *nfds, struct error *e);
+
+/* For the starter: waits for READY and takes the descriptors into `l`; then for the end of file that says that its program runs. */
+struct launched;
+int sync_wait_ready(struct launched *l, struct error *e);
+int sync_wait_running(struct launched *l, struct error *e);
