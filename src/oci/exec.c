@@ -135,8 +135,12 @@ static int install_filter(const struct joining *j, struct error *e)
 
 	if (!j->filter)
 		return 0;
-	r = seccomp_oci_install(&j->cfg->seccomp, j->filter, j->n_filter, &fd, e);
-	return r < 0 || fd < 0 ? r : oci_notify_send(j->notify, fd, j->c, j->cfg, e);
+	r = oci_process_before_filter(j->x->process, e);
+	if (r == 0)
+		r = seccomp_oci_install(&j->cfg->seccomp, j->filter, j->n_filter, &fd, e);
+	if (r == 0 && fd >= 0)
+		r = oci_notify_send(j->notify, fd, j->c, j->cfg, e);
+	return r == 0 ? oci_process_after_filter(j->x->process, e) : r;
 }
 
 /* The label is written through a procfs that is one; a private one where the kernel gives it. */
@@ -173,11 +177,8 @@ static int raise_all(const struct joining *j, int *ptmx, char *program, size_t s
 		r = set_label(j, e);
 	if (r == 0)
 		oci_process_home(p);
-	/* Without no_new_privs the filter needs a capability that is given up next. */
-	if (r == 0 && !p->no_new_privs)
-		r = install_filter(j, e);
 	if (r == 0)
-		r = oci_process_become(p, e);
+		r = oci_process_become(p, j->filter != NULL, e);
 	if (r == 0)
 		r = oci_process_cwd(p, e);
 	if (r == 0)
@@ -205,7 +206,7 @@ static void __attribute__((noreturn)) child(struct joining *j)
 	program_signals();
 	umask(p->umask >= 0 ? (mode_t)p->umask : 0022);
 	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-	if (r == 0 && p->no_new_privs)
+	if (r == 0)
 		r = install_filter(j, &e);
 	if (r == 0)
 		oci_process_exec(p, program, &e);

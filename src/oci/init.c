@@ -220,8 +220,12 @@ static int install_filter(struct oci_init *i, struct error *e)
 
 	if (!i->filter)
 		return 0;
-	r = seccomp_oci_install(&i->cfg->seccomp, i->filter, i->n_filter, &fd, e);
-	return r < 0 || fd < 0 ? r : oci_notify_send(i->notify, fd, i->container, i->cfg, e);
+	r = oci_process_before_filter(&i->cfg->process, e);
+	if (r == 0)
+		r = seccomp_oci_install(&i->cfg->seccomp, i->filter, i->n_filter, &fd, e);
+	if (r == 0 && fd >= 0)
+		r = oci_notify_send(i->notify, fd, i->container, i->cfg, e);
+	return r == 0 ? oci_process_after_filter(&i->cfg->process, e) : r;
 }
 
 static int finish(struct oci_init *i, struct oci_setup *s, char *program, size_t size, struct error *e)
@@ -235,11 +239,8 @@ static int finish(struct oci_init *i, struct oci_setup *s, char *program, size_t
 		r = oci_process_label(p, s->proc_fd, e);
 	if (r == 0)
 		oci_process_home(&i->cfg->process);
-	/* Without no_new_privs the filter needs a capability that is given up next. */
-	if (r == 0 && !p->no_new_privs)
-		r = install_filter(i, e);
 	if (r == 0)
-		r = oci_process_become(p, e);
+		r = oci_process_become(p, i->filter != NULL, e);
 	if (r == 0)
 		r = oci_process_cwd(p, e);
 	if (r == 0)
@@ -281,7 +282,7 @@ static void __attribute__((noreturn)) run(struct oci_init *i, const char *progra
 		umask((mode_t)p->umask);
 	else
 		umask(0022);
-	if (r == 0 && p->no_new_privs)
+	if (r == 0)
 		r = install_filter(i, &e);
 	if (r == 0)
 		oci_process_exec(p, program, &e);

@@ -141,6 +141,9 @@ int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e)
 
 /* --- credentials ------------------------------------------------------------------------------------------------- */
 
+/* seccomp(2) asks for it where no_new_privs is not set. */
+#define FILTER_CAP (1ULL << CAP_SYS_ADMIN)
+
 static int drop_bounding(uint64_t keep, struct error *e)
 {
 	for (int c = 0; c < 64; c++) {
@@ -180,29 +183,40 @@ static uint64_t own_permitted(void)
 	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
-static int set_caps(const struct oci_caps *c, struct error *e)
+/* `more` is permitted beside what the process shall have, and effective as well when `armed`. */
+static int set_sets(const struct oci_caps *c, uint64_t more, bool armed, struct error *e)
 {
-	uint64_t have = own_permitted(), permitted = c->permitted & have, effective = c->effective & permitted;
-	uint64_t inheritable = c->inheritable & (have | permitted);
+	uint64_t have = own_permitted(), permitted = (c->permitted | more) & have;
+	uint64_t effective = (c->effective & c->permitted & have) | (armed ? more & have : 0);
+	uint64_t inheritable = c->inheritable & have;
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = {
 		{ (uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable },
 		{ (uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32) },
 	};
 
-	if (syscall(SYS_capset, &head, data) < 0)
-		return error_errno(e, errno, "process.capabilities");
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	for (int i = 0; i < 64; i++)
-		if (c->ambient >> i & 1)
-			(void)!prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0); /* not permitted or inheritable: ignored, as the specification has it */
-	return 0;
+	return syscall(SYS_capset, &head, data) < 0 ? error_errno(e, errno, "process.capabilities") : 0;
 }
 
-int oci_process_become(const struct oci_process *p, struct error *e)
+static void set_ambient(const struct oci_caps *c)
+{
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	/* What is not permitted or inheritable is ignored, as the specification has it; nor may what is only lent be raised. */
+	for (int i = 0; i < 64; i++)
+		if (c->ambient & c->permitted & c->inheritable & 1ULL << i)
+			(void)!prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, i, 0, 0);
+}
+
+static const struct oci_caps *caps_of(const struct oci_process *p)
 {
 	static const struct oci_caps none;
-	const struct oci_caps *c = p->caps.set ? &p->caps : &none;
+
+	return p->caps.set ? &p->caps : &none;
+}
+
+int oci_process_become(const struct oci_process *p, bool filtered, struct error *e)
+{
+	const struct oci_caps *c = caps_of(p);
 	int r = drop_bounding(c->bounding, e);
 
 	if (r == 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
@@ -210,11 +224,23 @@ int oci_process_become(const struct oci_process *p, struct error *e)
 	if (r == 0)
 		r = set_ids(p, e);
 	if (r == 0)
-		r = set_caps(c, e);
+		r = set_sets(c, filtered && !p->no_new_privs ? FILTER_CAP : 0, false, e);
+	if (r == 0)
+		set_ambient(c);
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	if (r == 0 && p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		r = error_errno(e, errno, "process.noNewPrivileges");
 	return r;
+}
+
+int oci_process_before_filter(const struct oci_process *p, struct error *e)
+{
+	return p->no_new_privs ? 0 : set_sets(caps_of(p), FILTER_CAP, true, e);
+}
+
+int oci_process_after_filter(const struct oci_process *p, struct error *e)
+{
+	return p->no_new_privs ? 0 : set_sets(caps_of(p), 0, false, e);
 }
 
 int oci_process_cwd(const struct oci_process *p, struct error *e)

@@ -25,8 +25,16 @@ int oci_process_fds(unsigned preserve, struct error *e);
 /* The AppArmor profile or SELinux label for the next exec, through the procfs `proc_fd`. */
 int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e);
 
-/* Bounding set, groups, ids, the other sets, no_new_privs; the working directory. `ids_settable`: setgroups(2) is allowed. */
-int oci_process_become(const struct oci_process *p, struct error *e);
+/*
+ * Bounding set, groups, ids, the other sets, no_new_privs. When a seccomp filter is to come (`filtered`) and no_new_privs is not
+ * set, CAP_SYS_ADMIN stays permitted, though not effective, until oci_process_after_filter(): so that the filter is the last thing
+ * before the program, and a profile need allow no call of ours but capset(2) and execve(2). What the sets lend is in no bounding,
+ * inheritable or ambient set, hence goes to no other program.
+ */
+int oci_process_become(const struct oci_process *p, bool filtered, struct error *e);
+/* Around seccomp_oci_install(). */
+int oci_process_before_filter(const struct oci_process *p, struct error *e);
+int oci_process_after_filter(const struct oci_process *p, struct error *e);
 int oci_process_cwd(const struct oci_process *p, struct error *e);
 
 /* Adds HOME to the environment when it has none: as the container's passwd(5) says, or "/". In its root, with rights to read it. */

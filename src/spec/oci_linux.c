@@ -259,6 +259,12 @@ static int mempolicy_parse(const json_t *linux_, struct oci_config *c, struct er
 	return r;
 }
 
+/* As the kernel's dev_valid_name() has it. */
+static bool is_interface(const char *name)
+{
+	return *name && strlen(name) < 16 && !streq(name, ".") && !streq(name, "..") && !strpbrk(name, "/: \t\n\v\f\r");
+}
+
 static int netdevs_parse(const json_t *linux_, struct oci_config *c, struct error *e)
 {
 	json_t *o = NULL, *v;
@@ -280,7 +286,7 @@ static int netdevs_parse(const json_t *linux_, struct oci_config *c, struct erro
 		r = oci_get_text(v, where, "name", false, &d->new_name, e);
 		if (r < 0)
 			return r;
-		if (!*name || strlen(name) > 15 || strpbrk(name, "/: \t\n") || (d->new_name && strlen(d->new_name) > 15))
+		if (!is_interface(name) || (d->new_name && *d->new_name && !is_interface(d->new_name)))
 			return error_set(e, EINVAL, "%s: is no name of an interface", where);
 	}
 	return 0;
@@ -328,7 +334,7 @@ int oci_linux_parse(const json_t *root, struct oci_config *c, struct error *e)
 	int r = json_get_obj(root, "", "linux", &o, e);
 
 	if (r < 0 || !o)
-		return r;
+		return r < 0 ? r : agree(c, e);
 	r = namespaces_parse(o, c, e);
 	if (r == 0)
 		r = oci_idmap_parse(o, "linux", "uidMappings", &c->uidmap, &c->n_uidmap, e);
