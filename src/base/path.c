@@ -107,7 +107,10 @@ static int mkdirs(int rootfd, const char *path, mode_t mode, bool last_is_file, 
 
 int path_mkdirs_in(int rootfd, const char *path, mode_t mode)
 {
-	return mkdirs(rootfd, path, mode, false, 0);
+	/* What is there already, as nearly always, takes one call. */
+	int fd = path_open_in(rootfd, *path ? path : ".", O_PATH | O_DIRECTORY, 0);
+
+	return fd != -ENOENT ? fd : mkdirs(rootfd, path, mode, false, 0);
 }
 
 int path_mkfile_in(int rootfd, const char *path, mode_t mode)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # brig-oci below containerd's shim, as Kubernetes uses it too, beside runc. The daemon's folders and sockets are below $T.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2016,SC2030,SC2031
 
 load lib
 load oci_callers

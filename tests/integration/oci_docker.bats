@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # brig-oci as dockerd's runtime, beside dockerd's own. The daemon lives in a mount and a network namespace of the test.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2016,SC2030,SC2031
 
 load lib
 load oci_callers

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # brig-oci as podman's runtime, as root and as an ordinary user, beside the runtime that podman takes by itself.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2016,SC2030,SC2031
 
 load lib
 load oci_callers
