@@ -44,7 +44,7 @@ sanitize: deps-build deps-run deps-test
 fuzz: deps-build deps-fuzz
 	@[ -f $(BUILD)-fuzz/build.ninja ] || CC=clang $(SETUP) -Dfuzz=true -Db_sanitize=address,undefined \
 		-Dc_args=-fsanitize=fuzzer-no-link $(BUILD)-fuzz
-	@ninja -j$(JOBS) -C $(BUILD)-fuzz
+	@ninja -j$(JOBS) -C $(BUILD)-fuzz fuzz-targets
 	@tests/fuzz/run.sh $(abspath $(BUILD)-fuzz) $(FUZZ_SECONDS)
 
 # Installs missing Debian packages when root, says the command when not.
