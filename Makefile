@@ -24,6 +24,12 @@ install: all
 	@meson configure $(BUILD) --prefix=$(PREFIX) >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
 
+# make install with another prefix and a DESTDIR, and what stands there then.
+check-install: deps-build deps-run deps-test
+	@$(MAKE) --no-print-directory install BUILD=$(BUILD)-usr PREFIX=/usr DESTDIR=$(abspath $(BUILD)-usr/stage) >/dev/null
+	@[ -x $(BUILD)-usr/stage/usr/bin/brig ]
+	@tests/run.sh --only install $(BUILD)-usr
+
 bench: deps-build deps-run deps-bench all
 	@tests/bench/run.py $(BUILD)
 
@@ -53,6 +59,6 @@ deps-%:
 	@.ci/deps $*
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-clang $(BUILD)-usr
 
-.PHONY: all demo check install bench attack lint sanitize fuzz deps clean
+.PHONY: all demo check check-install install bench attack lint sanitize fuzz deps clean

@@ -5,6 +5,7 @@
  *	docgen man DIR PROGRAM...		DIR/brig-NAME.1 for each command; DIR is emptied first
  *	docgen bash|zsh|fish FILE PROGRAM...
  *	docgen overview IN OUT PROGRAM...	copies IN, with the list of commands in place of the line @COMMANDS@
+ *	docgen walls IN OUT			copies IN, with the table of walls in place of the line @WALLS@
  */
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -13,6 +14,7 @@
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "cli/docs.h"
+#include "confine/wall.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -119,23 +121,49 @@ static int pages(const char *path, const json_t *commands, struct error *e)
 	return 0;
 }
 
-static int overview(const char *from, const char *to, const json_t *commands, struct error *e)
+/* The page `from` with `list` in place of the line `mark`. */
+static int fill(const char *from, const char *to, const char *mark, const struct buf *list, struct error *e)
 {
-	static const char mark[] = "@COMMANDS@\n";
 	_cleanup_free_ char *text = NULL;
 	_cleanup_buf_ struct buf b = { 0 };
 	size_t n;
 	int r = file_read(AT_FDCWD, from, TABLE_MAX, &text, &n);
 
 	if (r < 0)
-		return error_errno(e, r, "%s", from);
-	char *at = strstr(text, mark);
+		return error_errno(e, r, "cannot read %s", from);
+	const char *at = strstr(text, mark);
 	if (!at)
-		return error_set(e, EINVAL, "%s has no line @COMMANDS@", from);
+		return error_set(e, EINVAL, "%s has no line %s", from, mark);
 	buf_add(&b, text, (size_t)(at - text));
-	docs_scdoc_list(commands, &b);
-	buf_puts(&b, at + sizeof(mark) - 1);
+	buf_add(&b, list->data, list->len);
+	buf_puts(&b, at + strlen(mark));
 	return put_file(AT_FDCWD, to, &b, e);
+}
+
+static int overview(const char *from, const char *to, const json_t *commands, struct error *e)
+{
+	_cleanup_buf_ struct buf list = { 0 };
+
+	docs_scdoc_list(commands, &list);
+	return fill(from, to, "@COMMANDS@\n", &list, e);
+}
+
+static int walls_page(const char *from, const char *to, struct error *e)
+{
+	_cleanup_buf_ struct buf list = { 0 };
+
+	for (int i = 0; i < WALL_COUNT; i++) {
+		const struct wall *w = walls[i];
+
+		buf_printf(&list, "*%s*\n\t%s.", w->name, w->what);
+		for (const char *const *d = w->details; d && *d; d++)
+			buf_printf(&list, "%s *%s*", d == w->details ? " Parts:" : ",", *d);
+		buf_puts(&list, w->details ? "." : "");
+		if (!w->can_lower)
+			buf_puts(&list, w->details ? " It cannot be lowered as a whole." : " It cannot be lowered.");
+		buf_puts(&list, "\n\n");
+	}
+	return fill(from, to, "@WALLS@\n", &list, e);
 }
 
 static int make(int argc, char **argv, struct error *e)
@@ -145,8 +173,10 @@ static int make(int argc, char **argv, struct error *e)
 	_cleanup_json_ json_t *commands = NULL;
 	_cleanup_buf_ struct buf b = { 0 };
 
+	if (argc == 4 && streq(argv[1], "walls"))
+		return walls_page(argv[2], argv[3], e);
 	if (argc <= first)
-		return error_set(e, EINVAL, "usage: docgen man|bash|zsh|fish|overview ...");
+		return error_set(e, EINVAL, "usage: docgen man|bash|zsh|fish|overview|walls ...");
 	commands = describe_all(argv + first, e);
 	if (!commands)
 		return e->code;

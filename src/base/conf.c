@@ -49,6 +49,11 @@ static const struct key {
 	{ "network", K_CHOICE, AT(network), 0, 0, "private none" },
 };
 
+const char *conf_key_name(size_t n)
+{
+	return n < ARRAY_SIZE(keys) ? keys[n].name : NULL;
+}
+
 void conf_defaults(struct conf *c)
 {
 	*c = (struct conf){

@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct conf {
@@ -50,3 +51,6 @@ uint64_t conf_memory(const struct conf *c);
 
 /* Writes the built-in defaults, for `brig info` and the man page. */
 void conf_defaults(struct conf *c);
+
+/* The name of the n-th key, NULL after the last: for tests of what is written about them. */
+const char *conf_key_name(size_t n);

@@ -47,7 +47,7 @@ static int refuse_security(const char *opt, struct error *e)
 	if (str_after(opt, "seccomp"))
 		return refuse(e, what, streq(value, "unconfined") ? "walls come down by name" :
 			      "brig has its own list of system calls", "--lower seccomp=PART allows one group of calls "
-			      "(see brig help walls), --lower seccomp takes the whole wall down");
+			      "(see brig-walls(7)), --lower seccomp takes the whole wall down");
 	if (str_after(opt, "apparmor") || str_after(opt, "label"))
 		return refuse(e, what, "brig has its own profile", "--lower lsm goes without it");
 	if (str_after(opt, "systempaths") || str_after(opt, "unmask"))
@@ -61,7 +61,7 @@ int create_refused(const struct create_options *o, struct error *e)
 
 	if (o->privileged)
 		return refuse(e, "--privileged", "there is no switch that takes every wall down",
-			      "name what the program needs: --lower WALL[=PART] (brig help walls), --cap-add CAPABILITY");
+			      "name what the program needs: --lower WALL[=PART] (brig-walls(7)), --cap-add CAPABILITY");
 	if (o->device)
 		return refuse(e, "--device", "a container has the standard devices and no others",
 			      "give the program a socket or a file of a service on the host that has the device: -v SOCKET:PATH");

@@ -69,7 +69,7 @@ int lower_parse(const char *arg, struct spec_lower *out, struct error *e)
 	}
 	if (!eq && !w->can_lower) {
 		error_set(e, EINVAL, "the %s wall cannot be lowered as a whole, only in a part", name);
-		error_hint(e, "--lower %s=%s%s", name, w->details[0], w->details[1] ? " (see `brig help walls`)" : "");
+		error_hint(e, "--lower %s=%s%s", name, w->details[0], w->details[1] ? " (see brig-walls(7))" : "");
 		return -EINVAL;
 	}
 	if (eq) {

@@ -185,6 +185,29 @@ static void example_is_true(void **state)
 	conf_free(&built_in);
 }
 
+/* Every key stands in the manual page as a head of its own, and in the example. */
+static void written_about(void **state)
+{
+	const char *source = getenv("BRIG_SOURCE");
+	_cleanup_free_ char *page = xasprintf("%s/man/brig.conf.5.scd", source ? source : "."), *man = NULL;
+	_cleanup_free_ char *file = xasprintf("%s/data/brig.conf", source ? source : "."), *example = NULL;
+	const char *key;
+
+	(void)state;
+	if (file_read(AT_FDCWD, page, 65536, &man, NULL) < 0 || file_read(AT_FDCWD, file, 65536, &example, NULL) < 0) {
+		print_message("SKIP: %s is not there (set BRIG_SOURCE)\n", page);
+		skip();
+	}
+	for (size_t i = 0; (key = conf_key_name(i)); i++) {
+		_cleanup_free_ char *head = xasprintf("\n*%s* (", key), *line = xasprintf("\n#%s = ", key);
+
+		if (!strstr(man, head))
+			fail_msg("%s is not in brig.conf(5)", key);
+		if (!strstr(example, line))
+			fail_msg("%s is not in data/brig.conf", key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +216,7 @@ int main(void)
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(only_from_safe_files),
 		cmocka_unit_test(example_is_true),
+		cmocka_unit_test(written_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
