@@ -36,7 +36,7 @@ die() {
 part_user() {
     # Not local: the trap reads them when this function has been left.
     brig=$1 image=$2 work='' name=brig-demo-$$
-    local port cid password
+    local port password
     for tool in mariadb newuidmap pasta; do
         command -v "$tool" >/dev/null || die "$tool is missing; as root: make -C $top deps"
     done
@@ -72,8 +72,7 @@ part_user() {
     password=$(head -c 12 /dev/urandom | od -An -tx1 | tr -d ' \n')
     printf 'MARIADB_DATABASE=shop\nMARIADB_USER=shop\nMARIADB_PASSWORD=%s\n' "$password" >"$work/env"
     chmod 0600 "$work/env"
-    cid=$(show brig run -d --name "$name" -p 0:3306 -v brig-demo-data:/var/lib/mysql --env-file "$work/env" mariadb)
-    echo "   $cid"
+    show brig run -d --name "$name" -p 0:3306 -v brig-demo-data:/var/lib/mysql --env-file "$work/env" mariadb
     port=$(brig port "$name" 3306/tcp | head -1)
     echo "   published at $port"
     port=${port##*:}
@@ -129,7 +128,7 @@ as_user() {
 part_root() {
     local build=$1
     # Not local: the trap reads them when this function has been left.
-    made='' stage='' user=${SUDO_USER:-}
+    made='' given='' stage='' user=${SUDO_USER:-}
     if [ -z "$user" ] || [ "$user" = root ]; then
         user='brig-demo'
     fi
@@ -137,8 +136,8 @@ part_root() {
     chmod 0755 "$stage"
     # shellcheck disable=SC2317 # called by trap
     finish() {
+        [ -z "$given" ] || "$brig" setup --remove --user "$user" || true
         if [ -n "$made" ]; then
-            "$brig" setup --remove --user "$user" || true
             userdel --remove "$user" 2>/dev/null || true
         fi
         rm -rf "$stage"
@@ -159,6 +158,7 @@ part_root() {
         echo "   made the user $user, who is removed at the end"
     fi
     if ! grep -q "^$user:" /etc/subuid || [ -n "$made" ]; then
+        given=1
         show "$brig" setup --user "$user"
     fi
     chmod -R a+rX "$stage"
@@ -166,11 +166,15 @@ part_root() {
 
     echo
     echo "From here on everything is done by $user."
-    as_user "$user" "$stage/run.sh" --as-user "$brig" "$stage/mariadb"
+    as_user "$user" "$stage/run.sh" --as-user "$brig" "$stage/mariadb" "$step"
 }
 
 if [ "${1:-}" = --as-user ]; then
+    step=$4
     part_user "$2" "$3"
+    trap - EXIT
+    finish
+    exit
 elif [ "$(id -u)" = 0 ]; then
     part_root "$(cd "${1:-$top/build}" && pwd)"
 else
@@ -179,5 +183,8 @@ else
     build=$(cd "${1:-$top/build}" && pwd)
     part_user "$build/programs/brig" "$image"
 fi
+# What `finish` finds left when a step failed goes as well; here the steps did all of it.
+trap - EXIT
+finish
 echo
-echo "Done. Nothing of it is left."
+echo "Done. Nothing of it is left but the image of MariaDB, in a cache for the next time."

@@ -118,6 +118,7 @@ static int run_here(const struct cli_command *c, int argc, char **argv, struct e
 
 static int help(const struct cli_command *const *commands, int argc, char **argv, struct error *e)
 {
+	_cleanup_free_ char *two = NULL;
 	const struct cli_command *c;
 	int used;
 
@@ -125,6 +126,11 @@ static int help(const struct cli_command *const *commands, int argc, char **argv
 		cli_help_all(commands, 0);
 		return 0;
 	}
+	/* What is no command has help as well: "help walls". */
+	two = xasprintf("help %s", argv[2]);
+	c = find(commands, two);
+	if (c)
+		return run_here(c, argc - 3, argv + 3, e);
 	c = resolve(commands, argc - 1, argv + 1, &used, e);
 	if (!c)
 		return e->code;

@@ -101,6 +101,9 @@ void cli_options_free(const struct cli_command *c, void *options);
 void cli_help_all(const struct cli_command *const *commands, unsigned width);
 void cli_help_command(const struct cli_command *c, unsigned width);
 void cli_help_group(const struct cli_command *const *commands, const char *group, unsigned width);
+/* For help on what is no command, as wide as the terminal: a paragraph; a term and its explanation from column `col` on. */
+void cli_help_text(const char *text);
+void cli_help_item(const char *term, const char *text, unsigned col);
 
 /* The table as JSON on stdout; every program answers it to the hidden command __describe. */
 void cli_describe(const struct cli_command *const *commands);

@@ -19,6 +19,7 @@
 	HERE(exec) \
 	HERE(generate_systemd) \
 	HERE(health) \
+	HERE(help_walls) \
 	HERE(history) \
 	HERE(image_inspect) \
 	HERE(image_prune) \

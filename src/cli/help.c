@@ -114,6 +114,16 @@ static void list_group(const struct cli_command *const *commands, const char *gr
 	}
 }
 
+void cli_help_text(const char *text)
+{
+	wrap(text, 0, 0, fit(0));
+}
+
+void cli_help_item(const char *term, const char *text, unsigned col)
+{
+	item(term, text, col, fit(0));
+}
+
 void cli_help_all(const struct cli_command *const *commands, unsigned width)
 {
 	unsigned col = 0;

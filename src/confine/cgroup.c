@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 static const char *const details[] = { "memory", "swap", "pids", "cpu", "cpuset", "io", "devices", NULL };
+static const char *const texts[] = { "no memory limit", "swap without limit", "no task limit", "no CPU limit or weight",
+				     "any CPU", "no IO weight or limit", "no device list", NULL };
 
 /* What --lower and brig.conf call a controller, and what a person calls it. */
 static const struct {
@@ -468,6 +470,7 @@ const struct wall wall_cgroup = {
 	.name = "cgroup",
 	.what = "limits on memory, swap, tasks, CPU and IO, and a device list",
 	.details = details,
+	.texts = texts,
 	.can_lower = true,
 	.plan = cgroup_plan,
 	.outside = cgroup_outside,

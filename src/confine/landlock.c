@@ -63,6 +63,9 @@ enum {
 #define FS_DEV	   (FS_FILE | FS_IOCTL_DEV | FS_MAKE_SOCK | FS_REMOVE_FILE)
 
 static const char *const details[] = { "fs", "proc", "bind", "ephemeral", "scope", NULL };
+static const char *const texts[] = { "writes anywhere", "writes to /proc", "TCP bind on any port",
+				     "TCP bind on ports that the kernel picks",
+				     "signals and abstract sockets not scoped", NULL };
 
 int landlock_abi(void)
 {
@@ -146,10 +149,6 @@ static void words_bind(const struct spec *s, int abi, struct buf *b)
 /* What is lowered, by name: for the note. */
 static void words_lowered(const struct spec *s, struct buf *b)
 {
-	static const char *const texts[] = { "writes anywhere", "writes to /proc",
-					     "TCP bind on any port", "TCP bind on ports that the kernel picks",
-					     "signals and abstract sockets not scoped" };
-
 	for (size_t i = 0; details[i]; i++)
 		if (lowered(s, details[i]))
 			buf_printf(b, "%s%s (%s)", b->len ? ", " : "", details[i], texts[i]);
@@ -400,6 +399,7 @@ const struct wall wall_landlock = {
 	.name = "landlock",
 	.what = "writes only to declared places, TCP bind only on declared ports, scoped signals and abstract sockets",
 	.details = details,
+	.texts = texts,
 	.can_lower = true,
 	.plan = plan,
 	.raise = raise_wall,

@@ -340,12 +340,14 @@ static void prove_mounts(const struct plan *p, const struct subject *s, struct e
 }
 
 static const char *const details[] = { "masks", "sys", NULL };
+static const char *const texts[] = { "/proc shows what it tells about the host", "/sys is mounted read-only", NULL };
 
 const struct wall wall_mounts = {
 	.id = WALL_MOUNTS,
 	.name = "mounts",
 	.what = "private mount tree: nosuid, nodev, masked /proc, no /sys, nothing of the host but what was declared",
 	.details = details,
+	.texts = texts,
 	.plan = plan_mounts,
 	.outside = outside_mounts,
 	.raise = raise_mounts,

@@ -258,12 +258,16 @@ static void prove(const struct plan *p, const struct subject *s, struct evidence
 }
 
 static const char *const details[] = { NET_LOWER_HOST, NET_LOWER_LAN, NET_LOWER_METADATA, NET_LOWER_ADMIN, NULL };
+static const char *const texts[] = { "the host's loopback, at the gateway's address", "the LAN and the host",
+				     "the addresses at which clouds hand out secrets",
+				     "its filter is in the container's hands", NULL };
 
 const struct wall wall_net = {
 	.id = WALL_NET,
 	.name = "net",
 	.what = "own network; outside only through pasta, without the host, its LAN and cloud metadata",
 	.details = details,
+	.texts = texts,
 	.can_lower = true,
 	.plan = plan,
 	.raise = raise_net,

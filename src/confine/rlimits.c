@@ -38,6 +38,10 @@ static const struct {
 };
 
 static const char *const details[] = { "core", "nofile", "nproc", "stack", "memlock", "rtprio", "nice", NULL };
+static const char *const texts[] = { "core files",	   "open files, as the caller has them",
+				     "tasks of each user", "stack size",
+				     "locked memory",	   "real-time priorities",
+				     "raised priorities",  NULL };
 
 const char *rlimit_name(int resource)
 {
@@ -309,6 +313,7 @@ const struct wall wall_rlimits = {
 	.name = "rlimits",
 	.what = "open files, tasks, stack, locked memory; no core files, no priority",
 	.details = details,
+	.texts = texts,
 	.can_lower = true,
 	.plan = rlimits_plan,
 	.outside = rlimits_outside,

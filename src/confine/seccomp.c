@@ -211,6 +211,7 @@ const struct wall wall_seccomp = {
 	.name = "seccomp",
 	.what = "system calls: an allow list for one architecture; rare and suspicious calls are reported",
 	.details = seccomp_details,
+	.texts = seccomp_detail_texts,
 	.can_lower = true,
 	.plan = plan,
 	.raise = raise_wall,

@@ -376,11 +376,11 @@ static void write_policy(const struct seccomp_policy *p, const char *const arch[
 	       "#include \"confine/seccomp_table.h\"\n#include <linux/audit.h>\n#include <stddef.h>\n");
 	write_lines();
 	write_strings("const char *const seccomp_details", detail_names);
-	write_strings("static const char *const detail_texts", detail_texts);
+	write_strings("const char *const seccomp_detail_texts", detail_texts);
 	write_table(&tables[0], "native", arch[0]);
 	if (p->compat)
 		write_table(&tables[1], "compat", arch[1]);
-	printf("const struct seccomp_policy seccomp_policy = { lines, seccomp_details, detail_texts, &native, %s, %d };\n",
+	printf("const struct seccomp_policy seccomp_policy = { lines, seccomp_details, seccomp_detail_texts, &native, %s, %d };\n",
 	       p->compat ? "&compat" : "NULL", p->compat_detail);
 	write_filter(p);
 }

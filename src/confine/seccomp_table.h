@@ -52,7 +52,8 @@ struct seccomp_policy {
 };
 
 extern const struct seccomp_policy seccomp_policy;
-extern const char *const seccomp_details[]; /* seccomp_policy.details */
+extern const char *const seccomp_details[];	 /* seccomp_policy.details */
+extern const char *const seccomp_detail_texts[]; /* seccomp_policy.detail_texts */
 
 /* The filter with nothing lowered. */
 extern const struct sock_filter seccomp_default[];

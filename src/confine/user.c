@@ -203,12 +203,14 @@ static void prove_user(const struct plan *p, const struct subject *s, struct evi
 }
 
 static const char *const details[] = { "caller", NULL };
+static const char *const texts[] = { "the caller's own id is mapped into the container", NULL };
 
 const struct wall wall_user = {
 	.id = WALL_USER,
 	.name = "user",
 	.what = "own user namespace: host ids that no other container has, the caller not among them",
 	.details = details,
+	.texts = texts,
 	.can_lower = false,
 	.on_exec = true,
 	.plan = plan_user,

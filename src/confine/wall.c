@@ -76,6 +76,13 @@ void evidence_settle(struct evidence *ev, const struct plan *p, enum wall_id id)
 	if (!w || w->intent == INTENT_UP || ev->verdict >= VERDICT_DOWN)
 		return;
 	ev->verdict = w->intent == INTENT_LOWERED ? VERDICT_LOWERED : VERDICT_ABSENT;
+	for (size_t i = 0; i < p->spec->n_lower; i++) {
+		const struct spec_lower *lower = &p->spec->lower[i];
+
+		if (!lower->accept && streq(lower->wall, walls[id]->name))
+			evidence_why(ev, "--lower %s%s%s", lower->wall, lower->detail ? "=" : "",
+				     lower->detail ? lower->detail : "");
+	}
 	if (w->note[0])
 		evidence_why(ev, "%s", w->note);
 }

@@ -138,6 +138,7 @@ struct wall {
 	const char *name;
 	const char *what;	     /* one line for help and documentation */
 	const char *const *details; /* what --lower NAME=DETAIL takes, NULL-terminated; NULL: only the whole wall */
+	const char *const *texts;   /* what each detail opens, in the same order; NULL without details */
 	bool can_lower;		     /* false: this wall has no --lower at all */
 	bool prove_inside;	     /* its evidence belongs to the container's ids: an ordinary user proves it as root inside */
 	bool on_exec;		     /* raised again for each process that joins (brig exec, health checks) */

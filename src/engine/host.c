@@ -169,7 +169,7 @@ static void look_lsm(struct look *l)
 	struct host_piece *p = piece(l, "lsm", kind == LSM_NONE ? HOST_PARTLY : HOST_STANDS, "%s", names[kind]);
 
 	if (kind == LSM_NONE)
-		take(p, "a kernel with AppArmor or SELinux switched on; without, this one wall is absent");
+		take(p, "a kernel with AppArmor or SELinux switched on; without one, this wall has nothing to raise");
 }
 
 /* What controllers a container's limits need, by the words of `--lower cgroup=`. */
