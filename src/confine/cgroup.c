@@ -62,7 +62,7 @@ static void say_plan(const struct spec *s, const struct cgroup_plan *cg, char *o
 		format_size(m->memory, true, num);
 		snprintf(part, sizeof(part), "memory %s", num);
 		list_add(out, size, part);
-		if (m->memory_swap != UINT64_MAX) {
+		if (m->memory_swap != UINT64_MAX && !spec_lowered(s, "cgroup", "swap")) {
 			format_size(m->memory_swap, true, num);
 			snprintf(part, sizeof(part), "swap %s", num);
 			list_add(out, size, part);
@@ -166,12 +166,14 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
 		unsigned bit = CG_BIT(limits[i].c);
 
-		if (!(wanted & bit))
-			continue;
+		/* What a person named is told, also where this container would not have had it. */
 		if (spec_lowered(s, "cgroup", limits[i].detail)) {
 			wanted &= ~bit;
 			list_add(lowered, sizeof(lowered), limits[i].detail);
-		} else if (!(usable & bit)) {
+		}
+		if (!(wanted & bit))
+			continue;
+		if (!(usable & bit)) {
 			wanted &= ~bit;
 			if (limits[i].c == CG_PIDS)
 				continue; /* RLIMIT_NPROC takes over; said below */
@@ -179,6 +181,8 @@ static int cgroup_plan(const struct spec *s, struct plan *p, struct error *e)
 				 limits[i].detail);
 		}
 	}
+	if (spec_lowered(s, "cgroup", "swap"))
+		list_add(lowered, sizeof(lowered), "swap");
 	if ((wanted & CG_BIT(CG_MEMORY)) && swap_missing(s, base) && !spec_lowered(s, "cgroup", "swap"))
 		list_add(spec_accepts(s, "cgroup", "swap") ? absent : missing, sizeof(absent), "swap");
 	if (missing[0])

@@ -46,8 +46,10 @@ static void lowered_words(const struct spec *s, char out[static 200])
 	for (size_t i = 0; i < ARRAY_SIZE(details); i++)
 		if (spec_lowered(s, "net", details[i][0]))
 			snprintf(out + strlen(out), 200 - strlen(out), "%s%s", *out ? ", " : "in reach: ", details[i][1]);
-	if (past_filter(s) && spec_lowered(s, "net", NET_LOWER_ADMIN))
-		snprintf(out + strlen(out), 200 - strlen(out), "%sits filter is in the container's hands", *out ? "; " : "");
+	if (spec_lowered(s, "net", NET_LOWER_ADMIN))
+		snprintf(out + strlen(out), 200 - strlen(out), "%s%s", *out ? "; " : "",
+			 past_filter(s) ? "its filter is in the container's hands" :
+					  "its filter may be given into the container's hands");
 }
 
 static void ports_words(const struct spec *s, char *out, size_t size)

@@ -154,6 +154,17 @@ int config_add_secret(struct container_config *c, const char *arg, struct error 
 	return 0;
 }
 
+/* The limits that config_defaults() gave. What --ulimit names is added after all --lower, and stays. */
+static void drop_rlimits(struct container_config *c, const char *detail)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_rlimits; i++)
+		if (detail && !streq(rlimit_name(c->rlimits[i].resource), detail))
+			c->rlimits[kept++] = c->rlimits[i];
+	c->n_rlimits = kept;
+}
+
 int config_add_lower(struct container_config *c, const char *arg, struct error *e)
 {
 	struct spec_lower l = { 0 };
@@ -163,6 +174,8 @@ int config_add_lower(struct container_config *c, const char *arg, struct error *
 		return r;
 	c->lower = xrealloc(c->lower, c->n_lower + 1, sizeof(*c->lower));
 	c->lower[c->n_lower++] = l;
+	if (streq(l.wall, "rlimits"))
+		drop_rlimits(c, l.detail);
 	return 0;
 }
 
@@ -182,7 +195,7 @@ int config_add_cap(struct container_config *c, bool add, const char *arg, struct
 
 	if (add && strcasecmp(arg, "ALL") == 0) {
 		error_set(e, EINVAL, "--cap-add ALL: every capability at once is no wall");
-		error_hint(e, "name those that are needed, or take the whole wall down by name: --lower caps");
+		error_hint(e, "name those that are needed, one --cap-add each");
 		return -EINVAL;
 	}
 	r = caps_parse(arg, &bits, e);

@@ -418,6 +418,22 @@ static int launch_all(struct container *c, const struct life_kept *from, struct 
 	return r < 0 ? undo(c, st, net, e) : 0;
 }
 
+/* A wall that came down by name is in the record. */
+static void record_start(const struct container *c)
+{
+	_cleanup_buf_ struct buf lower = { 0 };
+
+	for (size_t i = 0; i < c->config.n_lower; i++) {
+		const struct spec_lower *l = &c->config.lower[i];
+
+		if (!l->accept)
+			buf_printf(&lower, "%s%s%s%s", lower.len ? "," : "", l->wall, l->detail ? "=" : "",
+				   l->detail ? l->detail : "");
+	}
+	event_record("container", c->config.id, c->config.name, "start", &(struct event_attr){ "lower", lower.data },
+		     lower.len > 0, NULL);
+}
+
 int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
 {
 	struct net_start net = { .run_fd = -1, .kept = from->netns_fd >= 0 };
@@ -430,6 +446,6 @@ int life_launch(struct container *c, const struct life_kept *from, struct starte
 	free_net(&net);
 	if (r < 0)
 		return error_wrap(e, "cannot start %s", c->config.name);
-	event_record("container", c->config.id, c->config.name, "start", NULL, 0, NULL);
+	record_start(c);
 	return 0;
 }

@@ -80,6 +80,29 @@ void life_forget_start(struct container *c)
 		unlinkat(run, "starting", 0);
 }
 
+/* Each line of the id map is of the container's range, or is the caller's one id where that was named. 0, -ESRCH, -EPERM. */
+static int check_ids(const struct container *c)
+{
+	const uint64_t first = c->config.id_first_uid, end = first + c->config.id_count;
+	const struct spec named = { .lower = c->config.lower, .n_lower = c->config.n_lower };
+	const bool caller = spec_lowered(&named, "user", "caller");
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[48], line[128];
+	unsigned inside, host, count;
+	bool any = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", c->state.pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%u %u %u", &inside, &host, &count) != 3)
+			return -ESRCH;
+		any = true;
+		if ((host < first || (uint64_t)host + count > end) && !(caller && count == 1 && host == geteuid()))
+			return -EPERM;
+	}
+	return any ? 0 : -ESRCH;
+}
+
 /*
  * The state is written by the container's owner, which for root's containers is not root: before root signals a process, its
  * id map must be the container's (R34).
@@ -87,20 +110,13 @@ void life_forget_start(struct container *c)
 int life_pidfd(const struct container *c, struct error *e)
 {
 	_cleanup_close_ int fd = proc_pidfd_checked(c->state.pid, c->state.pid_start);
-	char path[48], line[128];
-	unsigned inside, host, count;
-	uint64_t n = 0;
+	int r = fd < 0 ? -ESRCH : check_ids(c);
 
-	if (fd < 0)
-		return error_set(e, ESRCH, "container %s does not run", c->config.name);
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", c->state.pid);
-	if (file_read_line(AT_FDCWD, path, line, sizeof(line)) < 0 ||
-	    sscanf(line, "%u %u %u", &inside, &host, &count) != 3)
-		return error_set(e, ESRCH, "container %s does not run", c->config.name);
-	n = c->config.id_first_uid;
-	if (host < n || host >= n + c->config.id_count)
+	if (r == -EPERM)
 		return error_set(e, EPERM, "process %d, recorded for container %s, has not its ids", c->state.pid,
 				 c->config.name);
+	if (r < 0)
+		return error_set(e, ESRCH, "container %s does not run", c->config.name);
 	return steal_fd(&fd);
 }
 

@@ -46,7 +46,7 @@ void probe_self(void);	  /* facts: identity, capabilities, descriptors, mounts, 
 int probe_walk(int argc, char **argv);	  /* every file of /proc and /sys; never outside of a container */
 int probe_path(int argc, char **argv);	  /* PATH...: can a path of the host be reached by any way? */
 int probe_watch(int argc, char **argv);	  /* SECONDS [all]: attack processes that enter */
-int probe_hog(int argc, char **argv);	  /* WHAT [MAX]: take until refused */
+int probe_hog(int argc, char **argv);	  /* WHAT [MAX [PATH [HOLD]]]: take until refused, keep for HOLD seconds */
 int probe_net(int argc, char **argv);	  /* connect|bind|abstract ... */
 int probe_tty(int argc, char **argv);	  /* BYTE: push it into the terminal */
 int probe_swap(int argc, char **argv);	  /* A B SECONDS: exchange two names all the time */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Takes one kind of thing until it is refused or MAX is reached, and says how many it got and why it ended: D rows.
- * Everything taken goes with the process. Never run outside of a container without MAX.
+ * Everything taken goes with the process, after it was held for the given time. Never run outside of a container without
+ * MAX.
  */
 #include "probe.h"
 
@@ -16,13 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { MIB = 1 << 20 };
@@ -84,6 +88,47 @@ static long take_inotify(long i)
 {
 	(void)i;
 	return inotify_init1(IN_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* Watches of one instance: each on a file of its own. */
+static long take_watch(long i)
+{
+	static int fd = -1;
+	char path[64];
+
+	if (fd < 0)
+		fd = inotify_init1(IN_CLOEXEC);
+	snprintf(path, sizeof(path), "/tmp/watched%ld", i);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	return fd < 0 || inotify_add_watch(fd, path, IN_MODIFY) < 0 ? -errno : 0;
+}
+
+static long take_epoll(long i)
+{
+	(void)i;
+	return epoll_create1(EPOLL_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static long take_key(long i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "hog%ld", i);
+	return syscall(SYS_add_key, "user", name, "x", 1, -4 /* the user keyring */) < 0 ? -errno : 0;
+}
+
+/* Bytes in flight between two sockets: memory of the kernel that no process maps. */
+static long take_socket(long i)
+{
+	static char block[65536];
+	int s[2];
+
+	(void)i;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s) < 0)
+		return -errno;
+	while (write(s[0], block, sizeof(block)) > 0)
+		;
+	return errno == EAGAIN ? 0 : -errno;
 }
 
 static long take_pipe(long i)
@@ -177,6 +222,14 @@ static long take_inode(long i)
 	return 0;
 }
 
+/* Each folder in the one before: deeper than any path is long. */
+static long take_deep(long i)
+{
+	if (i == 0 && chdir(hog_path) < 0)
+		return -errno;
+	return mkdir("deep", 0700) < 0 || chdir("deep") < 0 ? -errno : 0;
+}
+
 static const struct {
 	const char *what;
 	long (*take)(long i);
@@ -184,7 +237,8 @@ static const struct {
 	{ "fork", take_fork },	   { "thread", take_thread }, { "memory", take_memory }, { "fd", take_fd },
 	{ "pty", take_pty },	   { "inotify", take_inotify }, { "pipe", take_pipe },	 { "memfd", take_memfd },
 	{ "shm", take_shm },	   { "sem", take_sem },	      { "msg", take_msg },	 { "mqueue", take_mqueue },
-	{ "disk", take_disk },	   { "inode", take_inode },
+	{ "disk", take_disk },	   { "inode", take_inode },   { "watch", take_watch },	 { "epoll", take_epoll },
+	{ "key", take_key },	   { "socket", take_socket },  { "deep", take_deep },
 };
 
 int probe_hog(int argc, char **argv)
@@ -208,6 +262,8 @@ int probe_hog(int argc, char **argv)
 		}
 		/* Without the children: a limit on tasks leaves no room to print by another process. */
 		probe_line("D", argv[0], r < 0 ? "stopped" : "reached", "%ld %s", i, r < 0 ? error_name((int)-r) : "max");
+		if (argc > 3)
+			sleep((unsigned)atoi(argv[3]));
 		if (strcmp(argv[0], "fork") == 0)
 			kill(0, SIGKILL);
 		return 0;

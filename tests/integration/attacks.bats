@@ -502,6 +502,45 @@ fact() { awk -F'\t' -v id="$2" -v name="$3" '$1 == id && $2 == name { sub(/ $/, 
     kill "$other"
 }
 
+@test "A07 an image whose /dev, or a folder in it, is a link leads nowhere" {
+    canary_make
+    local what
+    make_image dev-dev '{}' "l|dev|$CANARY"
+    for what in shm pts mqueue; do
+        make_image "dev-$what" '{}' 'd|dev' "l|dev/$what|$CANARY"
+    done
+    for what in dev shm pts mqueue; do
+        # Refused by name, or the container has a /dev of its own and nothing of the canary.
+        run brig run --rm --net none "dev-$what" /bin/sh -c 'ls -A /dev/ /dev/shm; echo x >/dev/shm/mark; stat -c %t,%T /dev/null'
+        if [ "$status" = 0 ]; then
+            assert_line '^1,3$'
+            refute_line '^(secret|decoy)$'
+        else
+            assert_exit 125
+            assert_line '/dev'
+        fi
+        refute_file "$CANARY/mark"
+    done
+    canary_check
+}
+
+@test "A29 what a container does to a file of its image, no other container and no store sees" {
+    local a b before
+    before=$(find "$BRIG_DATA" -path '*/objects/*' -type f -exec sha256sum {} + | sort)
+    [ -n "$before" ] || fail "no objects found: no control"
+    a=$(brig run -d --net none probe sleep 60)
+    b=$(brig run -d --net none probe sleep 60)
+    brig exec "$b" /bin/sha256sum /suid >"$TT/before"
+    run brig exec "$a" /bin/sh -c 'echo changed >>/suid; sha256sum /suid; cp /data/no /suid; : >/suid; wc -c </suid'
+    # The control: it did change its own.
+    assert_line '^0$'
+    brig exec "$b" /bin/sha256sum /suid >"$TT/after"
+    assert_eq "$(cat "$TT/after")" "$(cat "$TT/before")"
+    assert_eq "$(find "$BRIG_DATA" -path '*/objects/*' -type f -exec sha256sum {} + | sort)" "$before"
+    assert_eq "$(brig run --rm --net none probe /bin/sha256sum /suid)" "$(cat "$TT/before")"
+    # The calls of that class do not reach the kernel, or have nothing to work on: R27 (vmsplice), R28 (AF_ALG).
+}
+
 @test "A21 text from a container cannot drive the operator's terminal" {
     local esc=$'\e' cid
     make_image escape "$(jq -cn '{Labels: {("k\u001b[31m"): "v\u001b]52;c;aGk=\u0007"}, Cmd: ["/bin/echo", "\u001b[2Jx\u009b5n\u202e"]}')"

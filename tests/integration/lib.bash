@@ -244,6 +244,20 @@ container_get() { brig inspect --format "$2" "$1"; }
 container_pid() { container_get "$1" '{{.State.Pid}}'; }
 container_running() { [ "$(container_get "$1" '{{.State.Status}}')" = running ]; }
 
+# cgroup_value CONTAINER CONTROLLER V1FILE V2FILE: the content of the file of the container's first process's cgroup.
+cgroup_value() {
+    local pid place
+    pid=$(container_pid "$1")
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        place=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
+        cat "/sys/fs/cgroup$place/$4"
+    else
+        place=$(awk -F: -v c="$2" '{ n = split($2, l, ","); for (i = 1; i <= n; i++) if (l[i] == c) print $3 }' \
+            "/proc/$pid/cgroup")
+        cat "/sys/fs/cgroup/$2$place/$3"
+    fi
+}
+
 # A TCP port that nothing listens on.
 free_port() {
     python3 -c 'import socket

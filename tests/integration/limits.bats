@@ -9,20 +9,6 @@ teardown_file() { brig_teardown; }
 setup() { brig_begin; }
 teardown() { brig_end; }
 
-# cgroup_value CONTAINER CONTROLLER V1FILE V2FILE: the content of the file of the container's first process's cgroup.
-cgroup_value() {
-    local pid place
-    pid=$(container_pid "$1")
-    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-        place=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
-        cat "/sys/fs/cgroup$place/$4"
-    else
-        place=$(awk -F: -v c="$2" '{ n = split($2, l, ","); for (i = 1; i <= n; i++) if (l[i] == c) print $3 }' \
-            "/proc/$pid/cgroup")
-        cat "/sys/fs/cgroup/$2$place/$3"
-    fi
-}
-
 # cpu_above PID TICKS: it has used more CPU time than that.
 cpu_above() { [ "$(awk '{ print $14 + $15 }' "/proc/$1/stat")" -gt "$2" ]; }
 

@@ -413,7 +413,7 @@ END
         0000000000000400
     assert_eq "$(brig run --rm -u app tiny awk '/CapBnd/ { print $2 }' /proc/self/status)" 0000000000000000
     run -125 brig run --rm --cap-add ALL tiny true
-    assert_line 'hint: .*--lower caps'
+    assert_line 'hint: .*one --cap-add each'
 }
 
 @test "what is not there on purpose is refused with what is there instead" {
