@@ -122,7 +122,7 @@ static int help(const struct cli_command *const *commands, int argc, char **argv
 	const struct cli_command *c;
 	int used;
 
-	if (argc < 3 || streq(argv[2], "help")) {
+	if (argc < 3 || (argc == 3 && streq(argv[2], "help"))) {
 		cli_help_all(commands, 0);
 		return 0;
 	}
