@@ -34,7 +34,7 @@ static enum lsm_kind active_by_files(void)
 	return LSM_NONE;
 }
 
-enum lsm_kind lsm_active(void)
+static enum lsm_kind look(void)
 {
 	uint64_t ids[32];
 	uint32_t size = sizeof(ids);
@@ -49,6 +49,15 @@ enum lsm_kind lsm_active(void)
 			return LSM_SELINUX;
 	}
 	return LSM_NONE;
+}
+
+enum lsm_kind lsm_active(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = (int)look();
+	return (enum lsm_kind)known;
 }
 
 static const char *lsm_words(enum lsm_kind k)

@@ -12,5 +12,8 @@ enum lsm_kind {
 	LSM_SELINUX,
 };
 
-/* The label-giving module that is active on this machine; reads only. */
+/*
+ * The label-giving module that is active on this machine; reads only, and once: before Linux 6.8 it takes the host's /sys, so
+ * that who asks inside of a container has asked before.
+ */
 enum lsm_kind lsm_active(void);

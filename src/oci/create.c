@@ -10,6 +10,7 @@
 #include "oci/hooks.h"
 #include "oci/idmap.h"
 #include "oci/netdev.h"
+#include "oci/process.h"
 #include "oci/spawn.h"
 #include "runtime/sync.h"
 
@@ -178,8 +179,10 @@ static int copy_config(struct making *m, struct error *e)
 
 static int prepare(struct making *m, struct error *e)
 {
-	int r = copy_config(m, e);
+	int r = oci_process_label_check(&m->cfg.process, m->cfg.mount_label, e);
 
+	if (r == 0)
+		r = copy_config(m, e);
 	if (r == 0)
 		r = connect_sockets(m, e);
 	if (r == 0)

@@ -343,6 +343,8 @@ int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct
 	*out = (struct oci_started){ .pidfd = -1, .tty = -1 };
 	r = check_state(&j, e);
 	if (r == 0)
+		r = oci_process_label_check(x->process, NULL, e);
+	if (r == 0)
 		r = prepare(&j, e);
 	if (r == 0)
 		r = spawn(&j, out, e);

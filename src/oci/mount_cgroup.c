@@ -170,7 +170,8 @@ int oci_mount_cgroup(struct oci_setup *s, const struct oci_mount *m, int at, str
 	r = file_read(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &text, NULL);
 	if (r < 0)
 		return error_errno(e, r, "/proc/self/mountinfo");
-	tree = oci_new_fs("tmpfs", "tmpfs", "mode=0755,size=64k", 0, m->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY, e);
+	tree = oci_new_fs_labelled("tmpfs", "tmpfs", "mode=0755,size=64k", 0, m->attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY,
+				   s->cfg->mount_label, e);
 	if (tree < 0)
 		return tree;
 	r = mount_attach(tree, at, e);

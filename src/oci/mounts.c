@@ -42,8 +42,19 @@ static const struct {
 	{ MS_SYNCHRONOUS, "sync" }, { MS_DIRSYNC, "dirsync" }, { MS_LAZYTIME, "lazytime" }, { MS_MANDLOCK, "mand" },
 };
 
-int oci_new_fs(const char *type, const char *source, const char *options, unsigned long sb_flags, uint64_t attrs,
-	       struct error *e)
+/* Those whose files the policy labels: the kernel takes no "context" for them, or none in a user namespace. */
+static bool labels_itself(const char *type)
+{
+	static const char *const types[] = { "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "bpf" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (streq(type, types[i]))
+			return true;
+	return false;
+}
+
+int oci_new_fs_labelled(const char *type, const char *source, const char *options, unsigned long sb_flags, uint64_t attrs,
+			const char *label, struct error *e)
 {
 	_cleanup_close_ int ctx = sys_fsopen(type);
 	_cleanup_free_ char *copy = xstrdup(options ? options : ""), *safe = str_escape(type);
@@ -76,10 +87,22 @@ int oci_new_fs(const char *type, const char *source, const char *options, unsign
 			return error_wrap(e, "option \"%s\"", shown);
 		}
 	}
+	if (label && *label && !labels_itself(type) && sys_fsconfig(ctx, FSCONFIG_SET_STRING, "context", label, 0) < 0) {
+		_cleanup_free_ char *shown = str_escape(label);
+
+		fs_error(ctx, errno, e, safe);
+		return error_wrap(e, "linux.mountLabel \"%s\"", shown);
+	}
 	if (sys_fsconfig(ctx, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return fs_error(ctx, errno, e, safe);
 	m = sys_fsmount(ctx, (unsigned)attrs);
 	return m < 0 ? error_errno(e, errno, "fsmount %s", safe) : m;
+}
+
+int oci_new_fs(const char *type, const char *source, const char *options, unsigned long sb_flags, uint64_t attrs,
+	       struct error *e)
+{
+	return oci_new_fs_labelled(type, source, options, sb_flags, attrs, NULL, e);
 }
 
 /* --- sources of binds -------------------------------------------------------------------------------------------- */
@@ -272,8 +295,8 @@ static int do_new(struct oci_setup *s, const struct oci_mount *m, struct error *
 
 	if (at < 0)
 		return at;
-	tree = oci_new_fs(m->type, m->source ? m->source : m->type, m->data, m->sb_flags,
-			  m->attr_set & ~(uint64_t)(late_ro ? MOUNT_ATTR_RDONLY : 0), &said);
+	tree = oci_new_fs_labelled(m->type, m->source ? m->source : m->type, m->data, m->sb_flags,
+				   m->attr_set & ~(uint64_t)(late_ro ? MOUNT_ATTR_RDONLY : 0), s->cfg->mount_label, &said);
 	if (tree < 0 && (tree == -EPERM || tree == -EBUSY) && shown)
 		tree = of_host(m->type, m, e);
 	else if (tree < 0)

@@ -21,8 +21,9 @@ static int mask(struct oci_setup *s, const char *path, struct error *e)
 	if (at < 0 || fstat(at, &st) < 0)
 		return error_errno(e, at < 0 ? at : errno, "cannot be opened");
 	if (S_ISDIR(st.st_mode))
-		m = oci_new_fs("tmpfs", "tmpfs", "mode=0755,size=0k,nr_inodes=1", 0,
-			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, e);
+		m = oci_new_fs_labelled("tmpfs", "tmpfs", "mode=0755,size=0k,nr_inodes=1", 0,
+					MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+					s->cfg->mount_label, e);
 	else
 		m = mount_clone(s->null_fd, 0, false, e);
 	return m < 0 ? m : mount_attach(m, at, e);

@@ -115,16 +115,27 @@ int oci_process_fds(unsigned preserve, struct error *e)
 	return 0;
 }
 
-int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e)
+int oci_process_label_check(const struct oci_process *p, const char *mount_label, struct error *e)
 {
-	enum lsm_kind k = (p->apparmor && *p->apparmor) || (p->selinux && *p->selinux) ? lsm_active() : LSM_NONE;
-	_cleanup_free_ char *text = NULL;
-	int r;
+	enum lsm_kind k = lsm_active();
 
 	if (p->apparmor && *p->apparmor && !streq(p->apparmor, "unconfined") && k != LSM_APPARMOR)
 		return error_set(e, EOPNOTSUPP, "process.apparmorProfile: AppArmor is not active on this host");
 	if (p->selinux && *p->selinux && k != LSM_SELINUX)
 		return error_set(e, EOPNOTSUPP, "process.selinuxLabel: SELinux is not active on this host");
+	if (mount_label && *mount_label && k != LSM_SELINUX)
+		return error_set(e, EOPNOTSUPP, "linux.mountLabel: SELinux is not active on this host");
+	return 0;
+}
+
+int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e)
+{
+	enum lsm_kind k = (p->apparmor && *p->apparmor) || (p->selinux && *p->selinux) ? lsm_active() : LSM_NONE;
+	_cleanup_free_ char *text = NULL;
+	int r = oci_process_label_check(p, NULL, e);
+
+	if (r < 0)
+		return r;
 	if (k == LSM_APPARMOR && p->apparmor && *p->apparmor) {
 		text = xasprintf("exec %s", p->apparmor);
 		r = file_write(proc_fd, "self/attr/apparmor/exec", text);

@@ -22,6 +22,8 @@ int oci_process_keyring(const char *id, const char *selinux, struct error *e);
 int oci_process_stdio(int tty_fd, struct error *e);
 int oci_process_fds(unsigned preserve, struct error *e);
 
+/* Before the container's process is made: an error when this machine has no such module. `mount_label` may be NULL. */
+int oci_process_label_check(const struct oci_process *p, const char *mount_label, struct error *e);
 /* The AppArmor profile or SELinux label for the next exec, through the procfs `proc_fd`. */
 int oci_process_label(const struct oci_process *p, int proc_fd, struct error *e);
 

@@ -48,5 +48,8 @@ int oci_paths_all(struct oci_setup *s, struct error *e);	     /* masked and read
  */
 int oci_new_fs(const char *type, const char *source, const char *options, unsigned long sb_flags, uint64_t attrs,
 	       struct error *e);
+/* The same with linux.mountLabel (NULL: none) on all of its files, where the file system takes that. */
+int oci_new_fs_labelled(const char *type, const char *source, const char *options, unsigned long sb_flags, uint64_t attrs,
+			const char *label, struct error *e);
 /* A terminal from the devpts below the current root or `root_fd`: fills ptmx_fd and tty_fd, with a size when not 0. */
 int oci_terminal_open(int root_fd, const struct oci_process *p, int *ptmx, int *tty, struct error *e);
