@@ -20,6 +20,10 @@ demo: deps-build deps-run deps-demo all
 check: deps-build deps-run deps-test all
 	@tests/run.sh $(BUILD)
 
+# The tests that take another kernel (cgroup v2 alone, AppArmor, SELinux, Linux 6.1), in QEMU; as root.
+check-vm: deps-build deps-run deps-test deps-vm all
+	@tests/vm/run.sh $(BUILD)
+
 install: all
 	@meson configure $(BUILD) --prefix=$(PREFIX) >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
@@ -61,4 +65,4 @@ deps-%:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-clang $(BUILD)-usr
 
-.PHONY: all demo check check-install install bench attack lint sanitize fuzz deps clean
+.PHONY: all demo check check-install check-vm install bench attack lint sanitize fuzz deps clean
