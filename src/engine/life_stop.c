@@ -144,7 +144,7 @@ void life_clear(struct container *c, bool again)
 		return;
 	run = container_run_dir(c, NULL);
 	if (run >= 0 && streq(c->config.network, "private"))
-		net_stop(run, c->config.id, c->state.net_pid, c->state.net_start, NULL);
+		net_stop(run, c->config.id, c->state.net_pid, c->state.net_start, c->state.n_ports > 0, NULL);
 	c->state.net_pid = 0;
 }
 

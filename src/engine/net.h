@@ -82,10 +82,11 @@ int net_finish(struct net *n, struct error *e);
 int net_up(struct net *n, int run_fd, int userns_fd, int netns_fd, struct error *e);
 
 /*
- * Ends pasta and waits until it is gone (at most 2 s, then it is killed). `pid` and `start_time` as recorded, 0 when
+ * Ends pasta and waits until it is gone (at most 2 s, then it is killed); without `wholly`, which suffices where it holds no port
+ * of the host's, only until it runs no more. `pid` and `start_time` as recorded, 0 when
  * a crash came before: then the processes are searched for the container's. May be called again. 0 or negative errno.
  */
-int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct error *e);
+int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, bool wholly, struct error *e);
 /* Takes back what net_start() and net_finish() did, however far they came. */
 void net_undo(struct net *n, int run_fd);
 void net_free(struct net *n);

@@ -3,6 +3,7 @@
 #include "engine/net.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -449,21 +450,44 @@ static bool is_ours(pid_t pid, const char *name, uid_t uid)
 	return file_read(AT_FDCWD, path, 1 << 16, &status, NULL) == 0 && strstr(status, want);
 }
 
-static void end(int pidfd)
+/* Its memory is gone, its files follow: it runs no more, but the kernel takes tens of milliseconds for the interface. */
+static bool is_ending(pid_t pid)
 {
-	if (proc_pidfd_wait(pidfd, STOP_MS) == 1)
+	_cleanup_free_ char *text = NULL;
+	char path[48];
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	return file_read(AT_FDCWD, path, 1 << 20, &text, &n) == 0 && n == 0;
+}
+
+static bool wait_end(pid_t pid, int pidfd, bool wholly)
+{
+	uint64_t until = clock_monotonic_ns() + STOP_MS * 1000000ULL;
+	int r = 0;
+
+	if (wholly)
+		return proc_pidfd_wait(pidfd, STOP_MS) == 1;
+	while (r == 0 && !is_ending(pid) && clock_monotonic_ns() < until)
+		r = proc_pidfd_wait(pidfd, 1);
+	return r == 1 || is_ending(pid);
+}
+
+static void end(pid_t pid, int pidfd, bool wholly)
+{
+	if (wait_end(pid, pidfd, wholly))
 		return;
 	proc_pidfd_signal(pidfd, SIGKILL);
 	proc_pidfd_wait(pidfd, STOP_MS);
 }
 
-static void end_if_ours(pid_t pid, const char *name, uid_t uid)
+static void end_if_ours(pid_t pid, const char *name, uid_t uid, bool wholly)
 {
 	_cleanup_close_ int pidfd = proc_pidfd(pid);
 
 	/* Looked at while the pidfd holds it. */
 	if (pidfd >= 0 && is_ours(pid, name, uid))
-		end(pidfd);
+		end(pid, pidfd, wholly);
 }
 
 static void end_by_name(const char *name, uid_t uid)
@@ -474,14 +498,14 @@ static void end_by_name(const char *name, uid_t uid)
 
 	while (d && (de = readdir(d)))
 		if (parse_u64(de->d_name, 2, INT_MAX, &pid) == 0 && is_ours((pid_t)pid, name, uid))
-			end_if_ours((pid_t)pid, name, uid);
+			end_if_ours((pid_t)pid, name, uid, true);
 }
 
 void net_undo(struct net *n, int run_fd)
 {
 	if (n->kind != SPEC_NET_PRIVATE || run_fd < 0)
 		return;
-	net_stop(run_fd, n->id, n->pid, n->start_time, NULL);
+	net_stop(run_fd, n->id, n->pid, n->start_time, true, NULL);
 	if (n->starter > 0) {
 		kill(n->starter, SIGKILL);
 		proc_wait(n->starter);
@@ -490,7 +514,7 @@ void net_undo(struct net *n, int run_fd)
 	n->pid = 0;
 }
 
-int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct error *e)
+int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, bool wholly, struct error *e)
 {
 	_cleanup_close_ int dir_fd = openat(run_fd, "net", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -505,7 +529,7 @@ int net_stop(int run_fd, const char *id, pid_t pid, uint64_t start_time, struct 
 		return error_errno(e, errno, "cannot remove the network's link");
 	process_name(id, name);
 	if (pid > 0 && proc_start_time(pid) == start_time)
-		end_if_ours(pid, name, st.st_uid);
+		end_if_ours(pid, name, st.st_uid, wholly);
 	else if (pid <= 0)
 		end_by_name(name, st.st_uid);
 	r = path_remove_tree(run_fd, "net");

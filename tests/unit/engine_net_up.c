@@ -72,7 +72,7 @@ static void down(struct guest *g, struct net *n)
 {
 	struct error e = { 0 };
 
-	if (net_stop(run_fd, n->id, n->pid, n->start_time, &e) < 0)
+	if (net_stop(run_fd, n->id, n->pid, n->start_time, true, &e) < 0)
 		fail_msg("%s", e.text);
 	expect_ended(n->pid);
 	assert_int_equal(faccessat(run_fd, "net", F_OK, 0), -1);
@@ -490,9 +490,9 @@ static void crash(void **state)
 	net_free(&n);
 	/* Never recorded. */
 	up(&g, &n, &r);
-	assert_int_equal(net_stop(run_fd, n.id, 0, 0, &e), 0);
+	assert_int_equal(net_stop(run_fd, n.id, 0, 0, true, &e), 0);
 	expect_ended(n.pid);
-	assert_int_equal(net_stop(run_fd, n.id, 0, 0, &e), 0);
+	assert_int_equal(net_stop(run_fd, n.id, 0, 0, true, &e), 0);
 	guest_end(&g);
 	net_free(&n);
 	/* Started and not finished. */
@@ -604,7 +604,7 @@ static void speed(void **state)
 		t[2] = clock_monotonic_ns();
 		assert_int_equal(net_finish(&n, &e), 0);
 		t[3] = clock_monotonic_ns();
-		assert_int_equal(net_stop(run_fd, n.id, n.pid, n.start_time, &e), 0);
+		assert_int_equal(net_stop(run_fd, n.id, n.pid, n.start_time, false, &e), 0);
 		t[4] = clock_monotonic_ns();
 		for (int j = 0; j < 4; j++)
 			best[j] = t[j + 1] - t[j] < best[j] ? t[j + 1] - t[j] : best[j];
