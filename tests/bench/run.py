@@ -104,6 +104,40 @@ class Bench:
         c["process"]["terminal"] = False
         config.write_text(json.dumps(c))
 
+    # OCI runtimes: the command with its root, and what makes the machine fit for it.
+    def runtimes(self):
+        hybrid = "umount /sys/fs/cgroup/unified" if Path("/sys/fs/cgroup/unified").is_dir() and self.root else None
+        found = {name: ([name, "--root", f"{self.fast}/{name}"], hybrid if name == "crun" else None)
+                 for name in ("crun", "runc") if have(name)}
+        oci = self.build / "programs" / "brig-oci"
+        if oci.exists() and (self.bundle / "config.json").exists():
+            found["brig-oci"] = ([str(oci), "--root", f"{self.fast}/oci"], None)
+        return found
+
+    # The same bundle with a program that waits.
+    def start_bundles(self):
+        waiting = self.work / "waiting"
+        waiting.mkdir()
+        if not (self.bundle / "config.json").exists():
+            return
+        c = json.loads((self.bundle / "config.json").read_text())
+        c["process"]["args"] = ["/bin/sleep", "10000"]
+        c["root"]["path"] = str(self.rootfs)
+        (waiting / "config.json").write_text(json.dumps(c))
+        for name, (tool, before) in self.runtimes().items():
+            wrap = ["unshare", "-m", "sh", "-c", f"{before}; exec \"$@\"", "-"] if before else []
+            cid = f"bb-idle-{name}-{os.getpid()}"
+            # Its standard error becomes the container's: a pipe would not end before that.
+            with open(self.work / "stderr", "w+") as err:
+                r = subprocess.run(wrap + tool + ["run", "-d", "--bundle", str(waiting), cid], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=err)
+                err.seek(0)
+                why = err.read().strip().splitlines()
+            if r.returncode == 0:
+                self.idle[name] = cid
+            else:
+                self.skipped[f"{name} exec"] = (why or ["no container to execute in"])[-1][:160]
+
     # (group, name, command, what makes the machine fit for it)
     def contenders(self):
         brig = [str(self.brig), "run", "--rm"]
@@ -111,17 +145,8 @@ class Bench:
         if have("bwrap"):
             yield "start", "bwrap", ["bwrap", "--unshare-all", "--ro-bind", str(self.rootfs), "/", "--proc", "/proc",
                                      "--dev", "/dev", "/bin/true"], None
-        hybrid = "umount /sys/fs/cgroup/unified" if Path("/sys/fs/cgroup/unified").is_dir() and self.root else None
-        if have("crun"):
-            yield "start", "crun bundle", ["crun", "--root", f"{self.fast}/crun", "run", "--bundle", str(self.bundle),
-                                           f"bb-crun-{os.getpid()}"], hybrid
-        if have("runc"):
-            yield "start", "runc bundle", ["runc", "--root", f"{self.fast}/runc", "run", "--bundle", str(self.bundle),
-                                           f"bb-runc-{os.getpid()}"], None
-        oci = self.build / "programs" / "brig-oci"
-        if oci.exists() and (self.bundle / "config.json").exists():
-            yield "start", "brig-oci bundle", [str(oci), "--root", f"{self.fast}/oci", "run", "--bundle",
-                                               str(self.bundle), f"bb-brig-{os.getpid()}"], None
+        for name, (tool, before) in self.runtimes().items():
+            yield "start", f"{name} bundle", tool + ["run", "--bundle", str(self.bundle), f"bb-{os.getpid()}"], before
         yield "start", "brig --rootfs", brig + ["--net", "none", "--rootfs", str(self.rootfs), "/bin/true"], None
         yield "start", "brig image", brig + ["--net", "none", "tiny", "/bin/true"], None
         if have("podman"):
@@ -135,6 +160,9 @@ class Bench:
                                                        "/bin/true"), None
         if have("docker"):
             yield "net", "docker network", ["docker", "run", "--rm", "tiny", "/bin/true"], None
+        for name, (tool, before) in self.runtimes().items():
+            if name in self.idle:
+                yield "exec", f"{name} exec", tool + ["exec", self.idle[name], "/bin/true"], before
         if "brig" in self.idle:
             yield "exec", "brig exec", [str(self.brig), "exec", self.idle["brig"], "/bin/true"], None
         if "podman" in self.idle:
@@ -165,6 +193,7 @@ class Bench:
                                          "10000")
         if have("docker"):
             ways["docker"] = ["docker", "run", "-d", "--network", "none", "tiny", "sleep", "10000"]
+        self.start_bundles()
         for name, argv in ways.items():
             r = subprocess.run(argv, env=self.env, capture_output=True, text=True)
             if r.returncode == 0:
@@ -231,6 +260,8 @@ class Bench:
             if "crun bundle" in wall:
                 found.append(("crun / 2", wall["crun bundle"] / 2))
             return found
+        if name == "brig-oci exec" and "crun exec" in wall:
+            return [("crun / 2", wall["crun exec"] / 2)]
         if name == "brig image" and "podman image" in wall:
             return [("podman / 12", wall["podman image"] / 12)]
         return []
@@ -304,6 +335,10 @@ class Bench:
         return good and not left
 
     def close(self):
+        for name, (tool, before) in self.runtimes().items():
+            wrap = ["unshare", "-m", "sh", "-c", f"{before}; exec \"$@\"", "-"] if before else []
+            if name in self.idle:
+                subprocess.run(wrap + tool + ["delete", "-f", self.idle[name]], capture_output=True)
         ids = subprocess.run([str(self.brig), "ps", "-aq"], env=self.env, capture_output=True, text=True).stdout.split()
         if ids:
             subprocess.run([str(self.brig), "rm", "-f"] + ids, env=self.env, stdout=subprocess.DEVNULL)
