@@ -9,13 +9,17 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "confine/cgroup_bus.h"
 #include "confine/cgroup_oci_internal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------------------------------- a machine of folders */
@@ -619,6 +623,79 @@ static void device_lines_of_v1(void **state)
 	fake_end(&f);
 }
 
+/* ------------------------------------------------------------------------------------------------------- systemd */
+
+/* A message bus of our own, which checks each message's marshalling against its signature; its pid, or -1. */
+static pid_t start_bus(const char *dir)
+{
+	_cleanup_free_ char *config = xasprintf("%s/config", dir), *socket = xasprintf("%s/bus", dir);
+	_cleanup_free_ char *text = xasprintf(
+		"<busconfig><type>session</type><listen>unix:path=%s</listen><auth>EXTERNAL</auth><policy context=\"default\">"
+		"<allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>\n", socket);
+	_cleanup_free_ char *option = xasprintf("--config-file=%s", config);
+	pid_t pid;
+
+	if (access("/usr/bin/dbus-daemon", X_OK) < 0)
+		return -1;
+	assert_int_equal(file_replace(AT_FDCWD, config, text, strlen(text), 0644, false), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl("/usr/bin/dbus-daemon", "dbus-daemon", option, "--nofork", (char *)NULL);
+		_exit(1);
+	}
+	for (int i = 0; i < 500 && access(socket, F_OK) < 0; i++)
+		usleep(10000);
+	return pid;
+}
+
+static void requests_to_systemd_are_well_formed(void **state)
+{
+	struct oci_cgroup_request rq = { .id = "box", .systemd = true, .path = "machine.slice:libpod:1234" };
+	struct oci_resources r = { .memory.limit = NUM(1 << 20), .memory.swap = NUM(2 << 20), .pids = NUM(7),
+				   .cpu.shares = NUM(1024), .cpu.quota = NUM(20000), .cpu.period = NUM(50000) };
+	char dir[] = "/tmp/brig-cgroup-bus-XXXXXX";
+	_cleanup_bus_ struct bus bus = { .fd = -1 };
+	_cleanup_buf_ struct buf bad = { 0 };
+	struct error e = { 0 };
+	struct fake f;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	pid = start_bus(dir);
+	if (pid < 0) {
+		print_message("SKIP: there is no dbus-daemon\n");
+		path_remove_tree(AT_FDCWD, dir);
+		skip();
+	}
+	_cleanup_free_ char *path = xasprintf("%s/bus", dir), *address = xasprintf("unix:path=%s", path);
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+	setenv("XDG_RUNTIME_DIR", dir, 1);
+	fake_v2(&f, "/");
+	assert_int_equal(oci_cgroup_place(&f.cg, &rq, &e), 0);
+	/* Nobody is there who would answer; that the bus says so means that it could read the message. */
+	static const char *const units[] = { "machine.slice:libpod:1234", "machine.slice:x:machine-a.slice" };
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		rq.path = units[i];
+		assert_int_equal(oci_cgroup_place(&f.cg, &rq, &e), 0);
+		assert_int_equal(oci_cgroup_start_scope(&f.cg, getpid(), &r, &e), -EREMOTEIO);
+		assert_non_null(strstr(e.text, "org.freedesktop.DBus.Error.ServiceUnknown"));
+		memset(&e, 0, sizeof(e));
+		assert_int_equal(oci_cgroup_tell_systemd(&f.cg, &r, &e), -EREMOTEIO);
+		assert_non_null(strstr(e.text, "org.freedesktop.DBus.Error.ServiceUnknown"));
+		memset(&e, 0, sizeof(e));
+	}
+	/* One that it cannot read it does not answer. */
+	assert_int_equal(bus_open(&bus, path, &e), 0);
+	bus_put_u32(&bad, 1000);
+	assert_int_equal(bus_call(&bus, "org.example", "/", "org.example", "X", "s", &bad, NULL, &e), -ECONNRESET);
+	fake_end(&f);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	path_remove_tree(AT_FDCWD, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -634,6 +711,7 @@ int main(void)
 		cmocka_unit_test(weights),
 		cmocka_unit_test(the_program_decides_as_the_rules_say),
 		cmocka_unit_test(device_lines_of_v1),
+		cmocka_unit_test(requests_to_systemd_are_well_formed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,12 @@ build=$(cd "${1:-$top/build}" && pwd) || exit 2
 passed=0 failed=0 skipped=0
 failures=()
 
-[ "$(id -u)" = 0 ] || { echo "check-vm: only root can show its files to a guest"; exit 2; }
+if [ "$(id -u)" != 0 ]; then
+    echo "check-vm: only root can show all of its files to a guest"
+    [ -z "${BRIG_TEST_TOTALS:-}" ] || echo "0 0 1" >>"$BRIG_TEST_TOTALS"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
 kernel=$(find /boot -name 'vmlinuz-*' | sort -V | tail -1)
 [ -n "$kernel" ] || { echo "check-vm: no kernel in /boot (Debian package linux-image-amd64)"; exit 2; }
 version=${kernel##*/vmlinuz-}
