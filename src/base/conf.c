@@ -45,6 +45,9 @@ static const struct key {
 	{ "image_entries", K_NUMBER, AT(image_entries), 1, 100000000, NULL },
 	{ "image_layers", K_NUMBER, AT(image_layers), 1, 1000, NULL },
 	{ "image_ratio", K_NUMBER, AT(image_ratio), 2, 1000000, NULL },
+	{ "insecure_registries", K_LIST, AT(insecure_registries), 0, 0, NULL },
+	{ "token_servers", K_LIST, AT(token_servers), 0, 0, NULL },
+	{ "registry_timeout", K_SECONDS, AT(registry_timeout), 1, 3600, NULL },
 	{ "accept_lowered", K_LIST, AT(accept_lowered), 0, 0, NULL },
 	{ "network", K_CHOICE, AT(network), 0, 0, "private none" },
 };
@@ -75,6 +78,7 @@ void conf_defaults(struct conf *c)
 		.image_entries = 1000000,
 		.image_layers = 128,
 		.image_ratio = 200,
+		.registry_timeout = 30,
 		.network = xstrdup("private"),
 	};
 }
@@ -91,6 +95,8 @@ uint64_t conf_memory(const struct conf *c)
 void conf_free(struct conf *c)
 {
 	strv_free(c->accept_lowered);
+	strv_free(c->insecure_registries);
+	strv_free(c->token_servers);
 	free(c->network);
 	*c = (struct conf){ 0 };
 }
@@ -164,7 +170,7 @@ static char *trim(char *s)
 }
 
 /* A line that names the list replaces what an earlier file said: the later one is the whole truth. */
-static int set_list(char ***out, char *value, const char *where, struct error *e)
+static int set_list(const struct key *k, char ***out, char *value, const char *where, struct error *e)
 {
 	_cleanup_strv_ char **parts = strv_split(value, ','), **list = NULL;
 
@@ -174,13 +180,13 @@ static int set_list(char ***out, char *value, const char *where, struct error *e
 		if (!*part) {
 			if (strv_len(parts) == 1)
 				break;
-			return error_set(e, EINVAL, "%s: accept_lowered has an empty part", where);
+			return error_set(e, EINVAL, "%s: %s has an empty part", where, k->name);
 		}
 		for (const char *p = part; *p; p++)
 			if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_' ||
 			      *p == '=' || *p == '.' || *p == '/' || *p == ':'))
-				return error_set(e, EINVAL, "%s: accept_lowered: \"%s\" is not WALL or WALL=DETAIL",
-						 where, part);
+				return error_set(e, EINVAL, "%s: %s: \"%s\" is not %s", where, k->name, part,
+						 streq(k->name, "accept_lowered") ? "WALL or WALL=DETAIL" : "HOST or HOST:PORT");
 		strv_add_copy(&list, part);
 	}
 	strv_free(*out);
@@ -231,7 +237,7 @@ static int set_key(struct conf *c, const char *name, char *value, const char *wh
 	at = (char *)c + k->offset;
 	switch (k->kind) {
 	case K_LIST:
-		return set_list(at, value, where, e);
+		return set_list(k, at, value, where, e);
 	case K_CHOICE:
 		if (!choice_ok(k->choices, value))
 			return error_set(e, EINVAL, "%s: %s = %s: must be one of: %s", where, name, value, k->choices);

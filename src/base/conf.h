@@ -33,6 +33,10 @@ struct conf {
 	uint64_t image_entries;	 /* files, folders and links */
 	uint64_t image_layers;
 	uint64_t image_ratio;	 /* uncompressed to compressed bytes of a layer beyond 256 MiB */
+	/* registries: lists of HOST[:PORT] */
+	char **insecure_registries; /* may be spoken to without TLS, or with a certificate that nobody vouches for */
+	char **token_servers;	    /* may be sent a registry's password though they are in another domain */
+	uint64_t registry_timeout;  /* seconds without a byte after which a registry is given up */
 	/* what a person accepts once: comma-separated "WALL" or "WALL=DETAIL", as --lower takes them */
 	char **accept_lowered;
 	/* network of a container that names none: "private" or "none" */

@@ -125,6 +125,8 @@ void cli_nearest_offer(struct cli_nearest *n, const char *candidate);
 int cli_fail(const struct error *e);
 void cli_warn_text(const char *text); /* for container.warn */
 __attribute__((format(printf, 1, 2))) void cli_warn(const char *fmt, ...);
+/* A line on stderr for the person, escaped. */
+__attribute__((format(printf, 1, 2))) void cli_say(const char *fmt, ...);
 /* Asks on stderr before `what` is removed; true for y or yes. */
 bool cli_agreed(const char *what);
 

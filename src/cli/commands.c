@@ -29,11 +29,15 @@
 	HERE(inspect) \
 	HERE(kill) \
 	ELSEWHERE("load", "brig-image", "Images", "load images from an OCI layout or an archive of docker save or podman save", "image load") \
+	ELSEWHERE("login", "brig-image", "Images", "keep user and password of a registry", NULL) \
+	ELSEWHERE("logout", "brig-image", "Images", "forget user and password of a registry", NULL) \
 	HERE(logs) \
 	HERE(pause) \
 	HERE(port) \
 	HERE(posture) \
 	HERE(ps) \
+	ELSEWHERE("pull", "brig-image", "Images", "fetch an image from a registry", "image pull") \
+	ELSEWHERE("push", "brig-image", "Images", "send an image to a registry", "image push") \
 	HERE(rename) \
 	HERE(restart) \
 	HERE(rm) \

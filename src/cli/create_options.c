@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/conf.h"
 #include "cli/create_refused.h"
+#include "cli/pull_for.h"
 #include "engine/config.h"
 #include "engine/envfile.h"
 #include "engine/passwd.h"
@@ -35,29 +36,17 @@ static void making_free(struct making *m)
 
 /* --- image -------------------------------------------------------------------------------------------------------- */
 
-static int check_pull(const char *pull, struct error *e)
-{
-	_cleanup_free_ char *safe = str_escape(pull);
-
-	if (!pull || streq(pull, "missing") || streq(pull, "never"))
-		return 0;
-	if (streq(pull, "always") || streq(pull, "newer")) {
-		error_set(e, EINVAL, "--pull %s: this brig fetches nothing from registries", safe);
-		error_hint(e, "load the image from a file (brig load -i FILE) and leave --pull out");
-	} else {
-		error_set(e, EINVAL, "--pull %s: give missing or never", safe);
-	}
-	return -EINVAL;
-}
-
 static int use_image(struct making *m, const char *ref, struct error *e)
 {
+	_cleanup_free_ char *fetched = NULL;
 	struct image img = { 0 };
-	int r = image_find(ref, &img, e);
+	int r = pull_for(ref, m->o->pull, m->o->platform, m->o->quiet, &fetched, e);
 
+	if (r == 0)
+		r = image_find(fetched ? fetched : ref, &img, e);
 	if (r < 0)
 		return r;
-	m->c->image_name = xstrdup(ref);
+	m->c->image_name = xstrdup(fetched ? fetched : ref);
 	m->c->image_id = xstrdup(img.id);
 	m->c->tree = xstrdup(img.tree);
 	r = image_defaults_read(img.config, &m->image, e);
@@ -456,8 +445,6 @@ int create_options_apply(const struct create_options *o, char **argv, struct con
 	struct conf conf;
 	int r = create_refused(o, e);
 
-	if (r == 0)
-		r = check_pull(o->pull, e);
 	if (r == 0 && !o->rootfs && !argv[0])
 		r = error_set(e, EINVAL, "no image named");
 	if (r < 0)

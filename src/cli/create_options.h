@@ -39,8 +39,8 @@ struct create_options {
 	CLI_OPT(T, M.annotation, "annotation", 0, CLI_LIST, "KEY=VALUE", "annotate it", NULL),                            \
 	CLI_OPT(T, M.cidfile, "cidfile", 0, CLI_STRING, "FILE", "write its id to a new file", "files"),                   \
 	CLI_HEAD("Image and program"),                                                                                    \
-	CLI_OPT(T, M.pull, "pull", 0, CLI_STRING, "WHEN", "missing or never: images come from brig load and brig import", \
-		"missing never"),                                                                                         \
+	CLI_OPT(T, M.pull, "pull", 0, CLI_STRING, "WHEN", "fetch the image: missing (the default), always or never", \
+		"missing always never"),                                                                                         \
 	CLI_OPT(T, M.quiet, "quiet", 'q', CLI_FLAG, NULL, NULL, NULL),                                                    \
 	CLI_OPT(T, M.platform, "platform", 0, CLI_STRING, "OS/ARCH", "refuse an image for another platform", NULL),       \
 	CLI_OPT(T, M.rootfs, "rootfs", 0, CLI_STRING, "DIR", "use a folder in place of an image", "dirs"),                \

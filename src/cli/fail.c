@@ -79,6 +79,21 @@ void cli_warn(const char *fmt, ...)
 	fd_write_all(2, out.data, out.len);
 }
 
+void cli_say(const char *fmt, ...)
+{
+	_cleanup_buf_ struct buf out = { 0 };
+	char text[ERROR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fflush(stdout);
+	put_story(&out, text, strlen(text));
+	buf_puts(&out, "\n");
+	fd_write_all(2, out.data, out.len);
+}
+
 /* Anything but y or yes, an end of input included, is no. */
 bool cli_agreed(const char *what)
 {

@@ -50,7 +50,8 @@ const struct cli_command cmd_image_inspect = {
 	.args = "[OPTIONS] IMAGE [IMAGE...]",
 	.summary = "show an image in detail",
 	.description = "Vetting lists what deserves a look: files with set-user-ID or set-group-ID, file capabilities and "
-		       "extended attributes that were left out, FIFOs.",
+		       "extended attributes that were left out, FIFOs. Pulled says which registry sent it, under which name and "
+		       "digest; Local, that it was loaded or imported here.",
 	.options = inspect_options,
 	.options_size = sizeof(struct inspect_options),
 	.min_args = 1,

@@ -125,6 +125,8 @@ json_t *image_json(const struct image *img, struct error *e)
 	copy_member(j, "Config", img->config, "config");
 	json_object_set_new(j, "RootFS", json_pack("{s:s,s:O?}", "Type", "layers", "Layers",
 						   json_object_get(rootfs, "diff_ids")));
+	json_object_set_new(j, "Pulled", img->pulled ? json_string(img->pulled) : json_null());
+	json_object_set_new(j, "Local", json_boolean(img->local));
 	json_object_set_new(j, "Tree", json_string(img->tree));
 	json_object_set_new(j, "Ids", json_integer((json_int_t)(ids.n_uids > ids.n_gids ? ids.n_uids : ids.n_gids)));
 	json_object_set(j, "Vetting", vetting);

@@ -17,6 +17,7 @@ static void entry_free(struct index_entry *i)
 {
 	free(i->name);
 	free(i->media_type);
+	free(i->pulled);
 }
 
 void index_free(struct index *x)
@@ -36,6 +37,7 @@ static struct index_entry *append(struct index *x, const struct index_entry *fro
 	*to = *from;
 	to->name = xstrdup(from->name);
 	to->media_type = xstrdup(from->media_type);
+	to->pulled = xstrdup(from->pulled);
 	return to;
 }
 
@@ -54,27 +56,45 @@ static bool bears_other_name(const struct index *x, size_t but)
 	return false;
 }
 
+/* What is known of where the same image came from, put together. */
+static void merge_origin(const struct index_entry *from, struct index_entry *to)
+{
+	to->local |= from->local;
+	if (!to->pulled)
+		to->pulled = xstrdup(from->pulled);
+}
+
 bool index_add(struct index *x, const struct index_entry *entry)
 {
+	struct index_entry *to;
 	bool moved = false;
+	size_t mine;
 
-	for (size_t i = x->n; i-- > 0;) {
+	mine = x->n;
+	append(x, entry);
+	for (size_t i = mine; i-- > 0;) {
 		struct index_entry *old = &x->entries[i];
 		bool same_image = streq(old->config, entry->config) && streq(old->manifest, entry->manifest);
 
+		to = &x->entries[mine];
 		if (same_image && (!old->name || streq(old->name, entry->name))) {
+			merge_origin(old, to);
 			index_remove(x, i);
+			mine--;
 		} else if (same_image && !entry->name) {
+			merge_origin(to, old);
+			index_remove(x, mine);
 			return false; /* it is here, under a name */
 		} else if (entry->name && streq(old->name, entry->name)) {
 			moved = true;
-			if (bears_other_name(x, i) || streq(old->config, entry->config))
+			if (bears_other_name(x, i) || streq(old->config, entry->config)) {
 				index_remove(x, i);
-			else
+				mine--;
+			} else {
 				free(steal_ptr(&old->name));
+			}
 		}
 	}
-	append(x, entry);
 	return moved;
 }
 
@@ -95,7 +115,7 @@ static int read_hex(const json_t *notes, const char *where, const char *key, cha
 static int read_entry(const json_t *m, size_t i, struct index *x, struct error *e)
 {
 	struct index_entry entry = { 0 };
-	const char *digest = NULL, *size = NULL, *media_type = NULL, *name = NULL, *hex;
+	const char *digest = NULL, *size = NULL, *media_type = NULL, *name = NULL, *pulled = NULL, *local = NULL, *hex;
 	json_t *notes = NULL;
 	int64_t manifest_size = -1;
 	char where[64];
@@ -116,6 +136,8 @@ static int read_entry(const json_t *m, size_t i, struct index *x, struct error *
 	entry.manifest_size = (uint64_t)manifest_size;
 	if ((r = json_get_str(notes, where, name_key, &name, e)) < 0 ||
 	    (r = json_get_str(notes, where, "brig.size", &size, e)) < 0 ||
+	    (r = json_get_str(notes, where, "brig.pulled", &pulled, e)) < 0 ||
+	    (r = json_get_str(notes, where, "brig.local", &local, e)) < 0 ||
 	    (r = read_hex(notes, where, "brig.config", entry.config, e)) < 0 ||
 	    (r = read_hex(notes, where, "brig.tree", entry.tree, e)) < 0)
 		return r;
@@ -123,6 +145,8 @@ static int read_entry(const json_t *m, size_t i, struct index *x, struct error *
 		return error_set(e, EBADMSG, "%s: not a descriptor that brig wrote", where);
 	entry.name = (char *)name;
 	entry.media_type = (char *)media_type;
+	entry.pulled = (char *)pulled;
+	entry.local = local || !pulled;
 	append(x, &entry);
 	return 0;
 }
@@ -182,6 +206,10 @@ static json_t *entry_json(const struct index_entry *i)
 	json_object_set_new(notes, "brig.config", json_string(i->config));
 	json_object_set_new(notes, "brig.tree", json_string(i->tree));
 	json_object_set_new(notes, "brig.size", json_string(size));
+	if (i->pulled)
+		json_object_set_new(notes, "brig.pulled", json_string(i->pulled));
+	if (i->local)
+		json_object_set_new(notes, "brig.local", json_string("yes"));
 	m = json_object();
 	json_object_set_new(m, "mediaType", json_string(i->media_type));
 	json_object_set_new(m, "digest", json_string(digest));

@@ -8,6 +8,10 @@
  *	brig.config				SHA-256 of the configuration, hex (the image's id)
  *	brig.tree				chain id, hex
  *	brig.size				bytes of the layers' files, uncompressed
+ *	brig.pulled				where a registry sent it from: HOST/PATH[:TAG]@sha256:HEX, HEX of what the tag
+ *						meant there (an index of platforms, or the manifest)
+ *	brig.local				"yes": it was loaded or imported on this machine. What has neither of the two
+ *						was written before brig pulled anything, so it was loaded
  */
 #pragma once
 
@@ -25,6 +29,8 @@ struct index_entry {
 	uint64_t manifest_size;
 	char manifest[DIGEST_SIZE], config[DIGEST_SIZE], tree[DIGEST_SIZE];
 	uint64_t size;
+	char *pulled; /* NULL: never */
+	bool local;
 };
 
 struct index {
@@ -50,7 +56,7 @@ ssize_t index_find(const struct index *x, const char *ref, bool *by_id, struct e
 
 /*
  * Adds an entry (its strings are copied). A name that another image bears moves over; what loses its last name stays
- * as an entry without one. Returns true when a name moved from another image.
+ * as an entry without one. What was known of the same image's origin stays known. Returns true when a name moved from another image.
  */
 bool index_add(struct index *x, const struct index_entry *entry);
 

@@ -50,11 +50,11 @@ static void __attribute__((noreturn)) run_room(struct loading *l, int socket)
 	const struct staging_dirs *d = &l->dirs;
 	struct stat sb;
 	bool folder = fstat(l->req->input, &sb) == 0 && S_ISDIR(sb.st_mode);
-	const int write_dirs[] = { d->staging };
+	const int write_dirs[] = { d->staging, l->req->input };
 	const int read_dirs[] = { d->store_objects, d->store_blobs, d->store_layers, d->store_trees, l->req->input };
 	struct room room = {
 		.write_dirs = write_dirs,
-		.n_write = 1,
+		.n_write = l->req->take ? 2 : 1,
 		.read_dirs = read_dirs,
 		.n_read = folder ? 5 : 4,
 		.memory = room_memory,
@@ -119,6 +119,8 @@ static int take_image(struct loading *l, struct room_message *m)
 	i->media_type = xstrdup(m->image.docker ? DOCKER_MANIFEST : OCI_MANIFEST);
 	i->manifest_size = m->image.manifest_size;
 	i->size = m->image.size;
+	i->pulled = xstrdup(l->req->pulled);
+	i->local = !l->req->pulled;
 	memcpy(i->config, m->image.config, DIGEST_SIZE);
 	memcpy(i->manifest, m->image.manifest, DIGEST_SIZE);
 	memcpy(i->tree, m->image.tree, DIGEST_SIZE);
@@ -277,11 +279,12 @@ int image_load(const struct load_request *req, struct load_result *out, struct e
 	for (size_t i = 0; i < l.n; i++) {
 		free(l.entries[i].name);
 		free(l.entries[i].media_type);
+		free(l.entries[i].pulled);
 	}
 	free(l.entries);
 	if (r < 0) {
 		load_result_free(out);
-		return error_wrap(e, "cannot load %s", req->what);
+		return error_wrap(e, "cannot %s %s", req->pulled ? "pull" : "load", req->what);
 	}
 	return 0;
 }

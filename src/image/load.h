@@ -18,6 +18,8 @@ struct load_request {
 	const char *name;     /* gives the one image this name, whatever it claims; NULL: its own */
 	const char *platform; /* "linux/arm64"; NULL: this machine's */
 	bool keep_names;      /* names of registries are kept, see image/name.h */
+	const char *pulled;   /* a registry sent it, as this (see index.h); NULL: it is vouched for by who loads it */
+	bool take;	      /* the input is a folder of brig's own: blobs are moved out of it, not copied */
 	json_t *import;	      /* the configuration of a root file system that is imported; NULL: load. Borrowed */
 	struct image_limits limits;
 	bool accept_no_landlock;

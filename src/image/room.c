@@ -8,8 +8,11 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +22,7 @@
 #endif
 #define ROOM_FS_IOCTL_DEV (1ULL << 15)
 #define ROOM_NET_ALL 3ULL
+#define ROOM_NET_BIND 1ULL
 #define ROOM_SCOPE_ALL 3ULL
 
 struct ruleset_attr { /* struct landlock_ruleset_attr of Linux 6.12 */
@@ -64,7 +68,7 @@ static int enter_landlock(const struct room *r, struct error *e)
 		write |= LANDLOCK_ACCESS_FS_TRUNCATE;
 	}
 	if (abi >= 4) {
-		attr.handled_access_net = ROOM_NET_ALL;
+		attr.handled_access_net = r->network ? ROOM_NET_BIND : ROOM_NET_ALL;
 		size = 2 * sizeof(uint64_t);
 	}
 	if (abi >= 5)
@@ -79,6 +83,8 @@ static int enter_landlock(const struct room *r, struct error *e)
 	err = add_dirs(ruleset, r->write_dirs, r->n_write, write, e);
 	if (err == 0)
 		err = add_dirs(ruleset, r->read_dirs, r->n_read, read, e);
+	if (err == 0)
+		err = add_dirs(ruleset, r->read_files, r->n_read_files, LANDLOCK_ACCESS_FS_READ_FILE, e);
 	if (err < 0)
 		return err;
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
@@ -107,6 +113,17 @@ static const int file_calls[] = {
 	SCMP_SYS(pipe2), SCMP_SYS(wait4), SCMP_SYS(sendmsg), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(seccomp), SCMP_SYS(fadvise64), SCMP_SYS(sync_file_range),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(close_range),
+};
+
+/* Names, connections, threads (curl resolves names in one), and files below the folder that Landlock leaves. */
+static const int network_calls[] = {
+	SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(pread64), SCMP_SYS(pwrite64),
+	SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(ftruncate), SCMP_SYS(unlinkat), SCMP_SYS(fcntl), SCMP_SYS(pipe2),
+	SCMP_SYS(connect), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg),
+	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
+	SCMP_SYS(bind), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(eventfd2), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(uname), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(getuid), SCMP_SYS(geteuid),
+	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(sigaltstack),
 };
 
 static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
@@ -142,7 +159,33 @@ static int allow_child(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 }
 
-static int enter_seccomp(bool files, struct error *e)
+static int allow_network(scmp_filter_ctx ctx)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+	/* A pair that leads nowhere else: curl wakes itself up with one. */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+}
+
+enum inhabitant { PIPE, FILES, NETWORK };
+
+static int enter_seccomp(enum inhabitant who, struct error *e)
 {
 	/* Whatever is not listed fails with EPERM; a foreign architecture's calls kill. */
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -151,10 +194,14 @@ static int enter_seccomp(bool files, struct error *e)
 	if (!ctx)
 		return error_set(e, ENOMEM, "seccomp_init");
 	r = allow(ctx, basic_calls, ARRAY_SIZE(basic_calls));
-	if (r == 0 && files)
+	if (r == 0 && who == FILES)
 		r = allow(ctx, file_calls, ARRAY_SIZE(file_calls));
-	if (r == 0 && files)
+	if (r == 0 && who == FILES)
 		r = allow_child(ctx);
+	if (r == 0 && who == NETWORK)
+		r = allow(ctx, network_calls, ARRAY_SIZE(network_calls));
+	if (r == 0 && who == NETWORK)
+		r = allow_network(ctx);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -212,11 +259,11 @@ int room_enter(const struct room *r, struct error *e)
 	err = drop_capabilities(r->keep_reading, e);
 	if (err == 0)
 		err = enter_landlock(r, e);
-	return err < 0 ? err : enter_seccomp(true, e);
+	return err < 0 ? err : enter_seccomp(r->network ? NETWORK : FILES, e);
 }
 
 int room_enter_pipe(uint64_t memory, struct error *e)
 {
 	limit_memory(memory);
-	return enter_seccomp(false, e);
+	return enter_seccomp(PIPE, e);
 }

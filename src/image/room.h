@@ -2,6 +2,9 @@
 /*
  * The small room in which untrusted bytes are parsed (law 3): a process without network, without programs to run, that
  * can write only below the folders it was given and read only those. Landlock and seccomp hold it, rlimits bound it.
+ *
+ * The process that speaks with a registry lives in such a room with one window: sockets of the Internet families that it
+ * connects; it can have threads, but no children.
  */
 #pragma once
 
@@ -15,6 +18,9 @@ struct room {
 	size_t n_write;
 	const int *read_dirs;  /* files and folders below may be read */
 	size_t n_read;
+	const int *read_files; /* these files may be read (O_PATH descriptors will do) */
+	size_t n_read_files;
+	bool network;	       /* an inhabitant of the other kind: it speaks with the network and reads no image */
 	uint64_t memory;       /* address space in bytes */
 	uint64_t file_size;    /* the largest file that can be written, in bytes */
 	bool keep_reading;     /* root may go on reading other people's files below read_dirs (CAP_DAC_READ_SEARCH) */

@@ -30,6 +30,7 @@ struct member {
 struct source {
 	struct staging *st;
 	int dir; /* the layout's folder, -1 for an archive */
+	bool take; /* it is brig's own: its blobs are moved */
 	struct member *members;
 	size_t n;
 };

@@ -19,6 +19,8 @@ void image_free(struct image *img)
 {
 	strv_free(img->names);
 	json_decref(img->config);
+	free(img->name);
+	free(img->pulled);
 	*img = (struct image){ 0 };
 }
 
@@ -86,9 +88,19 @@ static void fill(const struct index *x, size_t first, struct image *img)
 	memcpy(img->manifest, from->manifest, DIGEST_SIZE);
 	memcpy(img->tree, from->tree, DIGEST_SIZE);
 	img->size = from->size;
-	for (size_t i = 0; i < x->n; i++)
-		if (x->entries[i].name && streq(x->entries[i].config, from->config))
-			strv_add_copy(&img->names, x->entries[i].name);
+	img->pulled = xstrdup(from->pulled);
+	for (size_t i = 0; i < x->n; i++) {
+		const struct index_entry *same = &x->entries[i];
+
+		if (!streq(same->config, from->config))
+			continue;
+		/* The configuration names every byte of the image, so who brought it here vouches for all its entries. */
+		img->local |= same->local;
+		if (!img->pulled)
+			img->pulled = xstrdup(same->pulled);
+		if (same->name)
+			strv_add_copy(&img->names, same->name);
+	}
 	if (!img->names)
 		img->names = xcalloc(1, sizeof(char *));
 }
@@ -134,6 +146,28 @@ static ssize_t find_id(const struct index *x, const char *hex)
 	return found;
 }
 
+/* True when `pulled` (HOST/PATH[:TAG]@sha256:HEX) is of the repository that `name` means, and of that digest. */
+static bool pulled_as(const char *pulled, const char *name, const char *hex)
+{
+	static const char *const hosts[] = { "", "docker.io/library/", "docker.io/" };
+	const char *at = strchr(pulled, '@');
+	size_t len, want;
+
+	if (!at || !streq(digest_hex(at + 1), hex))
+		return false;
+	_cleanup_free_ char *repository = xstrndup(pulled, (size_t)(at - pulled));
+	name_tag(repository, &len);
+	name_tag(name, &want);
+	for (size_t i = name_has_host(name) ? 0 : 1; i < (name_has_host(name) ? 1 : ARRAY_SIZE(hosts)); i++) {
+		size_t head = strlen(hosts[i]);
+
+		if (head + want == len && memcmp(repository, hosts[i], head) == 0 &&
+		    memcmp(repository + head, name, want) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* NAME@sha256:HEX: the manifest must have that digest and, when there is a name, bear it. */
 static ssize_t find_pinned(const struct index *x, const char *ref, const char *at)
 {
@@ -143,6 +177,10 @@ static ssize_t find_pinned(const struct index *x, const char *ref, const char *a
 
 	if (!hex)
 		return -EINVAL;
+	/* As it was pulled, by the digest of an index perhaps, with or without a tag. */
+	for (size_t i = 0; *name && i < x->n; i++)
+		if (x->entries[i].pulled && pulled_as(x->entries[i].pulled, name, hex))
+			return (ssize_t)i;
 	named = *name ? find_ref(x, name) : -ENOENT;
 	if (named >= 0 && streq(x->entries[named].manifest, hex))
 		return named;
@@ -191,7 +229,7 @@ ssize_t index_find(const struct index *x, const char *ref, bool *by_id, struct e
 		return error_set(e, EEXIST, "\"%s\" is the start of several image ids: give more digits", shown);
 	if (r == -ENOENT) {
 		error_set(e, ENOENT, "no such image: %s", shown);
-		error_hint(e, "brig images lists those that are here; brig load -i FILE and brig import FILE NAME bring one");
+		error_hint(e, "brig images lists those that are here; brig pull NAME, brig load -i FILE and brig import FILE NAME bring one");
 	}
 	return r;
 }
@@ -200,19 +238,21 @@ int image_find(const char *ref, struct image *out, struct error *e)
 {
 	_cleanup_(index_free) struct index x = { 0 };
 	_cleanup_close_ int images = -1;
+	bool by_id;
 	ssize_t i;
 	int r = index_read(&x, e);
 
 	*out = (struct image){ 0 };
 	if (r < 0)
 		return r;
-	i = index_find(&x, ref, NULL, e);
+	i = index_find(&x, ref, &by_id, e);
 	if (i < 0)
 		return (int)i;
 	images = home_data_dir("images", e);
 	if (images < 0)
 		return images;
 	fill(&x, (size_t)i, out);
+	out->name = by_id || strchr(ref, '@') ? NULL : xstrdup(x.entries[i].name);
 	r = read_config(images, out, e);
 	if (r < 0)
 		image_free(out);

@@ -39,6 +39,9 @@ struct image {
 	json_t *config;		    /* the OCI image configuration, checked: only known shapes of what brig reads */
 	uint64_t size;		    /* bytes of the layers, uncompressed */
 	uint64_t created_ns;	    /* when, as the configuration claims; 0 when it does not say */
+	char *name;		    /* the one that was found by it; NULL: found by an id or digest */
+	char *pulled;		    /* as in index.h; NULL: no registry sent it */
+	bool local;		    /* loaded or imported on this machine */
 };
 
 void image_free(struct image *img);

@@ -489,6 +489,7 @@ static int work(struct unpacker *u, struct error *e)
 	if (!S_ISDIR(st.st_mode))
 		return load_archive(u, e);
 	source_folder(&u->source, u->st, u->req->input);
+	u->source.take = u->req->take;
 	return load_layout(u, e);
 }
 

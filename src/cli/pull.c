@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "cli/remote_name.h"
+#include "image/registry.h"
+
+#include <stdio.h>
+
+struct pull_options {
+	char *platform;
+	bool quiet;
+};
+
+static const struct cli_option options[] = {
+	CLI_OPT(struct pull_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
+		"take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
+	CLI_OPT(struct pull_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
+	CLI_END,
+};
+
+static void show_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct cli_progress *p = arg;
+
+	p->total = total;
+	cli_progress_set(p, done);
+}
+
+static void show_note(void *arg, const char *text)
+{
+	(void)arg;
+	cli_warn("%s", text);
+}
+
+static int pull(const struct pull_options *o, const struct conf *conf, const char *typed, struct error *e)
+{
+	_cleanup_reference_ struct reference ref = { 0 };
+	_cleanup_free_ char *name = NULL, *bar_name = NULL;
+	struct cli_progress bar;
+	struct pull_request r = { .ref = &ref, .platform = o->platform, .conf = conf };
+	struct pulled got;
+	int err = remote_name(typed, &ref, e);
+
+	if (err < 0)
+		return err;
+	name = reference_name(&ref);
+	if (!name || ref.digest[0]) {
+		free(name);
+		name = reference_pulled(&ref, ref.digest);
+	}
+	bar_name = xasprintf("Pulling %s", name);
+	r.report.note = show_note;
+	r.report.arg = &bar;
+	if (!o->quiet) {
+		r.report.progress = show_progress;
+		cli_progress_start(&bar, bar_name, 0);
+	}
+	err = image_pull(&r, &got, e);
+	if (!o->quiet)
+		cli_progress_end(&bar);
+	if (err < 0)
+		return err;
+	if (got.here && !o->quiet)
+		cli_say("%s is up to date", name);
+	if (got.moved)
+		cli_warn("%s was another image before, which stays under its id", name);
+	if (!o->quiet)
+		cli_say("digest sha256:%s", got.digest);
+	printf("%s\n", name);
+	return 0;
+}
+
+static int run(void *options_, int argc, char **argv, struct error *e)
+{
+	const struct pull_options *o = options_;
+	struct conf conf;
+	int r = conf_load(&conf, e);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; r == 0 && i < argc; i++)
+		r = pull(o, &conf, argv[i], e);
+	conf_free(&conf);
+	return r;
+}
+
+const struct cli_command cmd_pull = {
+	.name = "pull",
+	.aliases = "image pull",
+	.group = "Images",
+	.args = "[OPTIONS] IMAGE [IMAGE...]",
+	.summary = "fetch an image from a registry",
+	.description =
+		"IMAGE is HOST[:PORT]/NAME[:TAG][@DIGEST]. A name without a host is never guessed at: an alias of "
+		"registries.conf is followed; on a terminal brig asks which of its unqualified-search-registries is meant.\n\n"
+		"Connections have TLS, unless insecure_registries in brig.conf names the registry. Passwords are those of "
+		"brig login, podman login, docker login and their credential helpers; authorities and client certificates lie "
+		"in certs.d/HOST[:PORT]/ beside brig.conf, as docker and podman keep them. One process speaks with the "
+		"registry, another one without a network verifies every digest and unpacks; both are confined.\n\n"
+		"Prints the whole name of each image.",
+	.options = options,
+	.options_size = sizeof(struct pull_options),
+	.min_args = 1,
+	.max_args = -1,
+	.run = run,
+};

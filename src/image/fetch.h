@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that speaks with a registry, libexec/brig/brig-registry, and who starts it. It has the network and one folder to
+ * write to (or, for a push, the open blobs to read), is held by Landlock and seccomp, and is believed nothing: digests are
+ * verified again by the process that unpacks, which has no network.
+ *
+ * It is started with these descriptors:
+ *
+ *	3	a SOCK_SEQPACKET socket for struct fetch_message
+ *	4	the folder for the blobs, each under its digest in hex; unless it is a pull, nothing (/dev/null)
+ *	5	the request, JSON in a sealed memory file (fetch_request.c writes and reads it)
+ *	6..	push: the blobs in the order of the request, the manifest last
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "image/store.h"
+
+enum { FETCH_SOCKET = 3, FETCH_FOLDER = 4, FETCH_REQUEST = 5, FETCH_BLOBS = 6, FETCH_MEDIA_TYPE = 128 };
+
+enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH };
+
+struct fetch_blob {
+	char hex[DIGEST_SIZE];
+	uint64_t size;
+};
+
+struct fetch_request {
+	enum fetch_operation operation;
+	char *server;	  /* HOST[:PORT] that answers */
+	char *repository; /* "library/alpine"; for a check may be NULL */
+	char *reference;  /* a tag, or sha256:HEX */
+	char *user, *password; /* NULL: anonymous */
+	char *authorities; /* PEM: the only ones that may vouch for this registry; NULL: the machine's */
+	char *certificate, *key; /* PEM of the client; NULL: none */
+	char **token_servers;	 /* HOST[:PORT] that may be sent the password too */
+	char *platform;		 /* NULL: this machine's */
+	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
+	char *media_type;	 /* push: of the manifest */
+	bool insecure;		 /* a person named this registry insecure */
+	bool accept_no_landlock; /* see room.h */
+	uint64_t timeout_s;	 /* without a byte */
+	uint64_t size_max, layers_max; /* of an image, compressed */
+	struct fetch_blob *blobs; /* push */
+	size_t n_blobs;
+};
+
+json_t *fetch_request_json(const struct fetch_request *r);
+int fetch_request_read(const json_t *j, struct fetch_request *out, struct error *e);
+void fetch_request_free(struct fetch_request *r);
+
+struct fetch_message {
+	enum fetch_word {
+		FETCH_PROGRESS, /* bytes */
+		FETCH_TOP,	/* what the reference means */
+		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
+		FETCH_NOTE,
+		FETCH_ERROR,
+		FETCH_DONE,
+	} word;
+	union {
+		struct {
+			uint64_t done, total;
+		} bytes;
+		struct {
+			char hex[DIGEST_SIZE], media_type[FETCH_MEDIA_TYPE];
+			uint64_t size;
+		} top; /* PULL: manifest or index; also for WANT, without media type */
+		char note[512];
+		struct error error;
+	};
+};
+
+/* Body of the program. */
+int fetch_main(void);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/registry.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "image/index.h"
+#include "image/load.h"
+#include "image/oci.h"
+#include "image/publish.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pulling {
+	const struct pull_request *req;
+	struct staging_dirs dirs;
+	char top[DIGEST_SIZE], type[FETCH_MEDIA_TYPE];
+	uint64_t size;
+	struct pulled *out;
+};
+
+/* An entry that was pulled under this name as this digest, and is whole: there is nothing to do. */
+static bool is_here(struct pulling *p, const char *hex)
+{
+	_cleanup_free_ char *name = reference_name(p->req->ref), *pulled = reference_pulled(p->req->ref, hex);
+	_cleanup_(index_free) struct index x = { 0 };
+
+	/* What another platform's is, only its configuration knows. */
+	if (p->req->platform || index_read(&x, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < x.n; i++) {
+		if (!streq(x.entries[i].pulled, pulled) || !streq(x.entries[i].name, name))
+			continue;
+		memcpy(p->out->id, x.entries[i].config, DIGEST_SIZE);
+		return true;
+	}
+	return false;
+}
+
+static int refuse_moved(const struct pulling *p, const char *hex, struct error *e)
+{
+	_cleanup_free_ char *name = reference_name(p->req->ref);
+
+	error_set(e, EKEYREJECTED, "%s IS NOT WHAT IT WAS: it is pinned to sha256:%s, the registry now sends sha256:%s. "
+		  "Nothing was fetched", name, p->req->pinned, hex);
+	error_hint(e, "somebody moved the tag. If you know why: brig trust pin --replace %s@sha256:%s, then pull again", name, hex);
+	return -EKEYREJECTED;
+}
+
+static int heard(void *arg, const struct fetch_message *m, struct error *e)
+{
+	struct pulling *p = arg;
+
+	if (m->word == FETCH_WANT) {
+		/* The lock of the store is held: what is here stays here. */
+		if (faccessat(p->dirs.store_blobs, m->top.hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return 0;
+		return 1;
+	}
+	if (p->top[0])
+		return error_set(e, EPROTO, "the process that speaks with the registry says it twice");
+	memcpy(p->top, m->top.hex, DIGEST_SIZE);
+	memcpy(p->type, m->top.media_type, sizeof(p->type));
+	p->size = m->top.size;
+	memcpy(p->out->digest, p->top, DIGEST_SIZE);
+	if (p->req->pinned && !streq(p->req->pinned, p->top))
+		return refuse_moved(p, p->top, e);
+	p->out->here = is_here(p, p->top);
+	return p->out->here ? -EALREADY : 0;
+}
+
+static int make_layout(struct pulling *p, struct error *e)
+{
+	static const char layout[] = "{\"imageLayoutVersion\":\"1.0.0\"}";
+	_cleanup_free_ char *digest = xasprintf("sha256:%s", p->top), *text = NULL;
+	_cleanup_json_ json_t *j = json_pack("{s:i,s:s,s:[{s:s,s:s,s:I}]}", "schemaVersion", 2, "mediaType", OCI_INDEX,
+					     "manifests", "mediaType", p->type, "digest", digest, "size",
+					     (json_int_t)p->size);
+	int r;
+
+	if (!j)
+		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	text = json_text(j);
+	r = file_replace(p->dirs.members, "index.json", text, strlen(text), 0600, false);
+	if (r == 0)
+		r = file_replace(p->dirs.members, "oci-layout", layout, sizeof(layout) - 1, 0600, false);
+	return r < 0 ? error_errno(e, r, "cannot write to the store") : 0;
+}
+
+static int unpack(struct pulling *p, struct error *e)
+{
+	_cleanup_free_ char *name = reference_name(p->req->ref), *pulled = reference_pulled(p->req->ref, p->top);
+	struct load_request r = {
+		.input = p->dirs.members,
+		.what = name ? name : pulled,
+		.name = name,
+		.platform = p->req->platform,
+		.pulled = pulled,
+		.take = true,
+		.limits = image_limits_of(p->req->conf),
+		.accept_no_landlock = strv_has(p->req->conf->accept_lowered, "landlock"),
+		.note = p->req->report.note,
+		.arg = p->req->report.arg,
+	};
+	struct load_result result;
+	int err = image_load(&r, &result, e);
+
+	if (err < 0)
+		return err;
+	memcpy(p->out->id, result.images[0].id, DIGEST_SIZE);
+	p->out->moved = result.images[0].moved;
+	load_result_free(&result);
+	return 0;
+}
+
+static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
+{
+	_cleanup_close_ int blobs = -1;
+	int err;
+
+	if (mkdirat(p->dirs.members, "blobs", 0700) < 0 || mkdirat(p->dirs.members, "blobs/sha256", 0700) < 0)
+		return error_errno(e, errno, "cannot make a folder in the store");
+	blobs = openat(p->dirs.members, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (blobs < 0)
+		return error_errno(e, errno, "cannot open a folder in the store");
+	err = registry_run(r, blobs, NULL, 0, &p->req->report, heard, p, e);
+	if (err == -EALREADY)
+		return 0;
+	if (err == 0 && !p->top[0])
+		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
+	if (err == 0)
+		err = make_layout(p, e);
+	return err < 0 ? err : unpack(p, e);
+}
+
+int image_pull(const struct pull_request *req, struct pulled *out, struct error *e)
+{
+	_cleanup_free_ char *name = reference_name(req->ref), *by_digest = reference_pulled(req->ref, req->ref->digest);
+	struct pulling p = { .req = req, .out = out };
+	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+	_cleanup_close_ int lock = -1;
+	int err;
+
+	*out = (struct pulled){ 0 };
+	err = registry_prepare(req->ref, req->conf, &r, e);
+	if (err < 0)
+		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
+	r.operation = FETCH_PULL;
+	r.platform = xstrdup(req->platform);
+	store_sweep();
+	lock = store_lock(false, true, e);
+	if (lock < 0)
+		return lock;
+	err = staging_open(&p.dirs, e);
+	if (err < 0)
+		return err;
+	err = fetch(&p, &r, e);
+	staging_close(&p.dirs);
+	if (err < 0 && err != -EKEYREJECTED && !(e && str_after(e->text, "cannot pull")))
+		error_wrap(e, "cannot pull %s", name ? name : by_digest);
+	return err;
+}

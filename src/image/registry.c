@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/registry.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/home.h"
+#include "base/proc.h"
+#include "image/credentials.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PEM_MAX = 256 * 1024, BLOBS_MAX = 1100 };
+
+/* --- what to ask with --------------------------------------------------------------------------------------------- */
+
+static int add_pem(int dir, const char *name, const char *path, char **to, struct error *e)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_free_ char *text = NULL, *before = steal_ptr(to);
+	size_t n;
+	int r = fd < 0 ? -errno : fd_read_all(fd, PEM_MAX, &text, &n);
+
+	if (r < 0)
+		return error_errno(e, r, "%s/%s", path, name);
+	*to = xasprintf("%s%s%s", before ? before : "", before ? "\n" : "", text);
+	return 0;
+}
+
+/* docker's certs.d: *.crt are authorities, NAME.cert and NAME.key the client's. */
+static int read_certs(const char *path, struct fetch_request *out, struct error *e)
+{
+	_cleanup_closedir_ DIR *d = opendir(path);
+	struct dirent *de;
+	int r = 0;
+
+	if (!d)
+		return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : error_errno(e, errno, "%s", path);
+	while (r == 0 && (de = readdir(d))) {
+		if (str_ends(de->d_name, ".crt"))
+			r = add_pem(dirfd(d), de->d_name, path, &out->authorities, e);
+		else if (str_ends(de->d_name, ".cert") && !out->certificate)
+			r = add_pem(dirfd(d), de->d_name, path, &out->certificate, e);
+		else if (str_ends(de->d_name, ".key") && !out->key)
+			r = add_pem(dirfd(d), de->d_name, path, &out->key, e);
+	}
+	if (r == 0 && !out->certificate != !out->key)
+		r = error_set(e, EINVAL, "%s: a client certificate needs NAME.cert and NAME.key", path);
+	return r;
+}
+
+static int find_certs(const char *host, struct fetch_request *out, struct error *e)
+{
+	const char *own = home_config_path(NULL), *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	char *paths[4] = { NULL };
+	int r = 0;
+
+	if (own)
+		paths[0] = xasprintf("%s/certs.d/%s", own, host);
+	if (xdg && *xdg == '/')
+		paths[1] = xasprintf("%s/containers/certs.d/%s", xdg, host);
+	else if (home && *home == '/')
+		paths[1] = xasprintf("%s/.config/containers/certs.d/%s", home, host);
+	paths[2] = xasprintf("/etc/containers/certs.d/%s", host);
+	paths[3] = xasprintf("/etc/docker/certs.d/%s", host);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(paths); i++)
+		if (paths[i] && !out->authorities && !out->certificate)
+			r = read_certs(paths[i], out, e);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		free(paths[i]);
+	return r;
+}
+
+/* registries.conf: blocked, or kept at another place under another name. */
+static int apply_rules(const struct reference *ref, struct reference *at, struct error *e)
+{
+	_cleanup_(registries_free) struct registries all = { 0 };
+	_cleanup_free_ char *name = xasprintf("%s/%s", ref->host, ref->path), *moved = NULL;
+	const struct registry_rule *rule;
+	int r = registries_load(&all, e);
+
+	if (r < 0)
+		return r;
+	rule = registries_rule(&all, name);
+	if (rule && rule->blocked)
+		return error_set(e, EACCES, "registries.conf blocks %s", rule->prefix);
+	if (rule && rule->location && !str_after(rule->prefix, "*."))
+		moved = xasprintf("%s%s", rule->location, name + strlen(rule->prefix));
+	return reference_parse(moved ? moved : name, at, e);
+}
+
+int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e)
+{
+	_cleanup_credentials_ struct credentials login = { 0 };
+	_cleanup_reference_ struct reference at = { 0 };
+	_cleanup_free_ char *name = NULL;
+	int r;
+
+	*out = (struct fetch_request){ .timeout_s = conf->registry_timeout, .size_max = conf->image_size,
+				       .layers_max = conf->image_layers };
+	r = apply_rules(ref, &at, e);
+	if (r < 0)
+		return r;
+	out->server = xstrdup(reference_server(&at));
+	out->repository = xstrdup(at.path);
+	out->reference = ref->digest[0] ? xasprintf("sha256:%s", ref->digest) : xstrdup(ref->tag);
+	out->insecure = strv_has(conf->insecure_registries, at.host);
+	out->token_servers = strv_copy(conf->token_servers);
+	out->accept_no_landlock = strv_has(conf->accept_lowered, "landlock");
+	name = xasprintf("%s/%s", at.host, at.path);
+	r = credentials_find(name, &login, e);
+	if (r == 0)
+		r = find_certs(at.host, out, e);
+	out->user = steal_ptr(&login.user);
+	out->password = steal_ptr(&login.password);
+	if (r < 0)
+		fetch_request_free(out);
+	return r;
+}
+
+/* --- the process -------------------------------------------------------------------------------------------------- */
+
+static void __attribute__((noreturn)) start(int socket, int folder, int request, const int *fds, size_t n)
+{
+	/* A proxy, a bundle of authorities (as OpenSSL's programs read it), and nothing else of the caller's environment. */
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", NULL };
+	_cleanup_free_ char *path = xasprintf("%sbrig-registry", proc_libexec());
+	char *env[ARRAY_SIZE(names)], *argv[] = { path, NULL };
+	int all[BLOBS_MAX + 3];
+	size_t k = 0;
+	sigset_t none;
+
+	for (size_t i = 0; names[i]; i++)
+		if (getenv(names[i]))
+			env[k++] = xasprintf("%s=%s", names[i], getenv(names[i]));
+	env[k] = NULL;
+	all[0] = socket;
+	all[1] = folder;
+	all[2] = request;
+	memcpy(all + 3, fds, n * sizeof(*fds));
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (fds_arrange(all, n + 3, FETCH_SOCKET) == 0)
+		execve(path, argv, env);
+	_exit(127);
+}
+
+struct hearing {
+	const struct registry_report *report;
+	registry_heard heard;
+	void *arg;
+	int socket;
+	struct error *e;
+};
+
+static int answer(struct hearing *h, const struct fetch_message *m)
+{
+	int r = h->heard ? h->heard(h->arg, m, h->e) : 0;
+	char c = r > 0 ? 'y' : 'n';
+
+	if (r < 0 || m->word == FETCH_TOP)
+		return r < 0 ? r : 0;
+	r = socket_send(h->socket, &c, 1, NULL, 0);
+	return r < 0 ? error_errno(h->e, r, "the process that speaks with the registry") : 0;
+}
+
+/* 1: it is done. */
+static int take_message(struct hearing *h)
+{
+	static const char nonsense[] = "the process that speaks with the registry talks nonsense";
+	struct fetch_message m;
+	ssize_t n = socket_recv(h->socket, &m, sizeof(m), NULL, NULL);
+
+	if (n == 0 || n == -ECONNRESET)
+		return error_set(h->e, EIO, "the process that speaks with the registry ended without a word");
+	if (n != (ssize_t)sizeof(m))
+		return error_set(h->e, EPROTO, nonsense);
+	switch (m.word) {
+	case FETCH_PROGRESS:
+		if (h->report->progress)
+			h->report->progress(h->report->arg, m.bytes.done, m.bytes.total);
+		return 0;
+	case FETCH_TOP:
+	case FETCH_WANT:
+		m.top.media_type[FETCH_MEDIA_TYPE - 1] = 0;
+		return hex_valid(m.top.hex, DIGEST_HEX) ? answer(h, &m) : error_set(h->e, EPROTO, nonsense);
+	case FETCH_NOTE:
+		m.note[sizeof(m.note) - 1] = 0;
+		if (h->report->note)
+			h->report->note(h->report->arg, m.note);
+		return 0;
+	case FETCH_ERROR:
+		m.error.text[ERROR_TEXT_MAX - 1] = 0;
+		if (m.error.hint >= ERROR_TEXT_MAX)
+			m.error.hint = 0;
+		*h->e = m.error;
+		return m.error.code < 0 ? m.error.code : -EPROTO;
+	case FETCH_DONE:
+		return 1;
+	}
+	return error_set(h->e, EPROTO, nonsense);
+}
+
+static int hear(struct hearing *h, int signals)
+{
+	for (;;) {
+		struct pollfd p[2] = { { .fd = h->socket, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+		int r;
+
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return error_errno(h->e, errno, "poll");
+		if (p[1].revents) {
+			struct signalfd_siginfo si = { 0 };
+
+			if (read(signals, &si, sizeof(si)) > 0) {
+				error_set(h->e, EINTR, "stopped by signal %u", si.ssi_signo);
+				h->e->exit = 128 + (int)si.ssi_signo;
+				return -EINTR;
+			}
+		}
+		if (!p[0].revents)
+			continue;
+		r = take_message(h);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+}
+
+static int run(const struct fetch_request *r, int folder, const int *fds, size_t n, struct hearing *h, int signals)
+{
+	_cleanup_json_ json_t *j = fetch_request_json(r);
+	_cleanup_free_ char *text = json_text(j);
+	_cleanup_close_ int request = memfd_sealed("request", text, strlen(text)), other = -1, null = -1;
+	int pair[2], err, status;
+	pid_t pid;
+
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (request < 0 || null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(h->e, request < 0 ? request : errno, "cannot start brig-registry");
+	h->socket = pair[0];
+	other = pair[1];
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		start(other, folder < 0 ? null : folder, request, fds, n);
+	cleanup_close(&other);
+	err = pid < 0 ? error_errno(h->e, errno, "fork") : hear(h, signals);
+	if (pid > 0) {
+		/* Only when it is gone may what it wrote be trusted to stay as it is. */
+		if (err < 0)
+			kill(pid, SIGKILL);
+		status = proc_wait(pid);
+		if (err == -EIO && status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127)
+			error_set(h->e, ENOENT, "cannot run %sbrig-registry: install brig as a whole", proc_libexec());
+		else if (err == -EIO && status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+			error_set(h->e, EIO, "the process that speaks with the registry was ended by signal %d", WTERMSIG(status));
+	}
+	close(pair[0]);
+	return err;
+}
+
+int registry_run(const struct fetch_request *r, int folder, const int *fds, size_t n_fds, const struct registry_report *report,
+		 registry_heard heard, void *arg, struct error *e)
+{
+	struct error own = { 0 };
+	struct hearing h = { .report = report, .heard = heard, .arg = arg, .e = e ? e : &own };
+	_cleanup_close_ int signals = -1;
+	sigset_t stop, before;
+	int err;
+
+	if (n_fds > BLOBS_MAX)
+		return error_set(e, EFBIG, "more than %d blobs", BLOBS_MAX);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, &before);
+	signals = signalfd(-1, &stop, SFD_CLOEXEC);
+	err = signals < 0 ? error_errno(e, errno, "signalfd") : run(r, folder, fds, n_fds, &h, signals);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+int registry_login(const char *host, const char *user, const char *password, struct error *e)
+{
+	_cleanup_free_ char *name = xasprintf("%s/check", host);
+	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+	_cleanup_reference_ struct reference ref = { 0 };
+	struct registry_report quiet = { 0 };
+	struct conf conf;
+	int err = conf_load(&conf, e);
+
+	if (err < 0)
+		return err;
+	err = reference_parse(name, &ref, e);
+	if (err == 0)
+		err = registry_prepare(&ref, &conf, &r, e);
+	conf_free(&conf);
+	if (err < 0)
+		return err;
+	r.operation = FETCH_CHECK;
+	free(r.user);
+	free(r.password);
+	r.user = xstrdup(user);
+	r.password = xstrdup(password);
+	return registry_run(&r, -1, NULL, 0, &quiet, NULL, NULL, e);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What brig does with registries, from the side that a person is on: this process has the files, brig-registry the network. */
+#pragma once
+
+#include "base/conf.h"
+#include "image/fetch.h"
+#include "image/limits.h"
+#include "image/reference.h"
+#include "image/registries.h"
+
+struct registry_report {
+	void (*progress)(void *arg, uint64_t done, uint64_t total); /* bytes; may be NULL */
+	void (*note)(void *arg, const char *text);
+	void *arg;
+};
+
+/*
+ * Where the image is asked for and with what: the password, authorities and client certificate for the host (certs.d/HOST in
+ * BRIG_CONFIG, ~/.config/containers, /etc/containers, /etc/docker), what brig.conf and registries.conf say. -EACCES: blocked.
+ */
+int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e);
+
+/*
+ * Runs brig-registry. `heard` is called for each FETCH_TOP and FETCH_WANT: negative ends it with that; for FETCH_WANT 1 fetches the
+ * blob. `folder` -1 but for a pull. `fds`: of the blobs for a push. Blocks and takes SIGINT, SIGTERM, SIGHUP meanwhile.
+ */
+typedef int (*registry_heard)(void *arg, const struct fetch_message *m, struct error *e);
+int registry_run(const struct fetch_request *r, int folder, const int *fds, size_t n_fds, const struct registry_report *report,
+		 registry_heard heard, void *arg, struct error *e);
+
+/* Does the registry take these credentials? */
+int registry_login(const char *host, const char *user, const char *password, struct error *e);
+
+struct pull_request {
+	const struct reference *ref;
+	const char *platform;	/* NULL: this machine's */
+	const char *pinned;	/* the digest that a person pinned for the name, hex; NULL: none */
+	const struct conf *conf;
+	struct registry_report report;
+};
+
+struct pulled {
+	char digest[DIGEST_SIZE]; /* of what the name means */
+	char id[DIGEST_SIZE];	  /* of the image */
+	bool here;		  /* it was here already */
+	bool moved;		  /* the name was another image's before */
+};
+
+/* -EKEYREJECTED: the name is pinned and means something else now. */
+int image_pull(const struct pull_request *r, struct pulled *out, struct error *e);
+
+/* Sends a local image to `to`; its manifest's digest into `digest`. */
+int image_push(const char *image, const struct reference *to, const struct conf *conf, const struct registry_report *report,
+	       char digest[static DIGEST_SIZE], struct error *e);
