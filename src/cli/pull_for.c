@@ -53,6 +53,7 @@ static int run_pull(const char *ref, bool always, const char *platform, bool qui
 		return 0;
 	}
 	error_set(e, ENOENT, always ? "%s was not fetched" : "no such image: %s (it is not here, and it was not fetched)", ref);
+	error_hint(e, "from a file: brig load -i FILE");
 	if (proc_exit_code(status) == 127)
 		error_hint(e, "%s cannot be run: install brig as a whole", path);
 	return -ENOENT;

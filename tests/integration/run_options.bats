@@ -438,7 +438,6 @@ END
 --device /dev/sda|-v SOCKET
 --gpus all|-v SOCKET
 --volumes-from other|-v NAME
---pull always|brig load
 END
     run -0 brig run --rm --security-opt no-new-privileges --ipc private --pid private tiny true
 }
