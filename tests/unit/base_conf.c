@@ -174,7 +174,7 @@ static void example_is_true(void **state)
 	conf_defaults(&read);
 	if (conf_parse(&read, text, path, &e) < 0)
 		fail_msg("%s", e.text);
-	assert_int_equal(keys, 20);
+	assert_int_equal(keys, 23);
 	assert_int_equal(strv_len(read.accept_lowered), 2);
 	strv_free(read.accept_lowered);
 	read.accept_lowered = NULL;
