@@ -52,6 +52,10 @@
 	HERE(system_prune) \
 	HERE(tag) \
 	HERE(top) \
+	HERE(trust_pin) \
+	HERE(trust_show) \
+	HERE(trust_test) \
+	HERE(trust_unpin) \
 	HERE(unpause) \
 	HERE(update) \
 	HERE(usage) \

@@ -5,6 +5,7 @@
 #include "base/conf.h"
 #include "cli/create_refused.h"
 #include "cli/pull_for.h"
+#include "cli/trust_offer.h"
 #include "engine/config.h"
 #include "engine/envfile.h"
 #include "engine/passwd.h"
@@ -48,6 +49,10 @@ static int use_image(struct making *m, const char *ref, struct error *e)
 		return r;
 	m->c->image_name = xstrdup(fetched ? fetched : ref);
 	m->c->image_id = xstrdup(img.id);
+	m->c->image_known = xstrdup(img.name);
+	m->c->image_manifest = xstrdup(img.manifest);
+	m->c->image_pulled = xstrdup(img.pulled);
+	m->c->image_local = img.local;
 	m->c->tree = xstrdup(img.tree);
 	r = image_defaults_read(img.config, &m->image, e);
 	if (r == 0)
@@ -476,6 +481,8 @@ int create_container(const struct create_options *o, char **argv, struct contain
 
 	strv_foreach(n, notes)
 		cli_warn("%s", *n);
+	if (r == 0)
+		r = trust_offer(c, e);
 	if (r == 0)
 		r = container_create(c, e);
 	if (r < 0 || !o->cidfile)

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "cli/remote_name.h"
 #include "image/registry.h"
+#include "trust/trust.h"
 
 #include <stdio.h>
 
@@ -33,18 +34,41 @@ static void show_note(void *arg, const char *text)
 	cli_warn("%s", text);
 }
 
+/* What `brig run` will say of it is said now, where it is not too late to look at the image. */
+static void say_trust(const char *name)
+{
+	struct image img;
+	struct trust_answer a;
+	struct error e = { 0 };
+
+	if (image_find(name, &img, NULL) < 0)
+		return;
+	struct trust_question q = { .name = img.name, .manifest = img.manifest, .pulled = img.pulled, .local = img.local };
+
+	if (trust_check(&q, &a, &e) < 0 && a.command[0])
+		cli_say("it is here, and does not run before somebody trusts it: %s", a.command);
+	image_free(&img);
+}
+
 static int pull(const struct pull_options *o, const struct conf *conf, const char *typed, struct error *e)
 {
 	_cleanup_reference_ struct reference ref = { 0 };
 	_cleanup_free_ char *name = NULL, *bar_name = NULL;
 	struct cli_progress bar;
 	struct pull_request r = { .ref = &ref, .platform = o->platform, .conf = conf };
+	_cleanup_(pins_free) struct pins pins = { 0 };
+	const struct pin *pin;
 	struct pulled got;
 	int err = remote_name(typed, &ref, e);
 
+	if (err == 0)
+		err = pins_read(&pins, e);
 	if (err < 0)
 		return err;
 	name = reference_name(&ref);
+	/* Who names a digest has said what is meant; whether it may run is asked when it shall. */
+	pin = name && !ref.digest[0] ? pins_find(&pins, name) : NULL;
+	r.pinned = pin ? pin->digest : NULL;
 	if (!name || ref.digest[0]) {
 		free(name);
 		name = reference_pulled(&ref, ref.digest);
@@ -67,6 +91,8 @@ static int pull(const struct pull_options *o, const struct conf *conf, const cha
 		cli_warn("%s was another image before, which stays under its id", name);
 	if (!o->quiet)
 		cli_say("digest sha256:%s", got.digest);
+	if (!pin && !o->quiet)
+		say_trust(name);
 	printf("%s\n", name);
 	return 0;
 }

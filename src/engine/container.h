@@ -66,6 +66,9 @@ struct container_config {
 	char *name;
 	uint64_t created_ns;
 	char *image_name, *image_id, *tree; /* name as given; config digest; chain id */
+	/* what trust asks about (trust/trust.h): the store's name or NULL; manifest's digest, NULL: made before brig pulled anything */
+	char *image_known, *image_manifest, *image_pulled;
+	bool image_local;
 	char *rootfs;			    /* --rootfs: a folder in place of an image */
 
 	char **entrypoint, **command; /* resolved: what runs is entrypoint + command */

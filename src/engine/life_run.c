@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "engine/attach.h"
 #include "engine/relay.h"
+#include "engine/vouch.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -211,6 +212,8 @@ int container_start(struct container *c, struct relay *front, int *exit_code, st
 	}
 	if (r == 0 && c->state.status == ST_REMOVING)
 		r = error_set(e, EBUSY, "container %s is being removed", c->config.name);
+	if (r == 0)
+		r = vouch(c, NULL, e);
 	if (r < 0)
 		return r;
 	life_forget_stop(c);

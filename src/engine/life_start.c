@@ -14,6 +14,7 @@
 #include "engine/ids.h"
 #include "engine/net.h"
 #include "engine/volume.h"
+#include "engine/vouch.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -45,8 +46,11 @@ int container_create(struct container *c, struct error *e)
 {
 	_cleanup_close_ int store = -1;
 	struct tree_ids tree = { 0 };
-	int r;
+	const char *vouched;
+	int r = vouch(c, &vouched, e);
 
+	if (r < 0)
+		return r;
 	/* From here until config.json names the tree, nobody may collect it: no removal sees that it is used. */
 	if (c->config.tree) {
 		store = store_lock(false, true, e);
@@ -72,7 +76,8 @@ int container_create(struct container *c, struct error *e)
 	}
 	if (!c->config.auto_remove || !c->config.detached)
 		event_record("container", c->config.id, c->config.name, "create",
-			     &(struct event_attr){ "image", c->config.image_name ? c->config.image_name : "" }, 1, NULL);
+			     (struct event_attr[]){ { "image", c->config.image_name ? c->config.image_name : "" },
+						    { "trust", vouched } }, 2, NULL);
 	return 0;
 }
 

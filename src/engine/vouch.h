@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "engine/container.h"
+
+/*
+ * Asks trust whether the container's image may run; *basis (may be NULL) becomes "pinned", "local", or "rootfs" for a folder of the
+ * person's. A refusal is recorded in the events before it is told. -EKEYREJECTED, or another negative errno when it cannot be decided.
+ */
+int vouch(const struct container *c, const char **basis, struct error *e);
+
+/* The question about the container's image. Points into `c`. */
+struct trust_question;
+void vouch_question(const struct container_config *c, struct trust_question *q);
