@@ -16,7 +16,7 @@ teardown() { brig_end; }
 
 @test "programs are where they belong, for all to read and nobody but the owner to write" {
     local f mode
-    for f in bin/brig bin/brig-oci libexec/brig/brig-{image,monitor,init,seccomp}; do
+    for f in bin/brig bin/brig-oci libexec/brig/brig-{image,registry,monitor,init,seccomp}; do
         [ -x "$PREFIX/$f" ] || fail "no $f"
         mode=$(stat -c %a "$PREFIX/$f")
         assert_eq "$mode" 755
