@@ -178,6 +178,11 @@ static void example_is_true(void **state)
 	assert_int_equal(strv_len(read.accept_lowered), 2);
 	strv_free(read.accept_lowered);
 	read.accept_lowered = NULL;
+	/* Examples: nothing is insecure by itself. */
+	assert_int_equal(strv_len(built_in.insecure_registries) + strv_len(built_in.token_servers), 0);
+	strv_free(read.insecure_registries);
+	strv_free(read.token_servers);
+	read.insecure_registries = read.token_servers = NULL;
 	assert_string_equal(read.network, built_in.network);
 	free(read.network);
 	read.network = built_in.network;
