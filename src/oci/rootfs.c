@@ -84,6 +84,9 @@ int oci_rootfs_open(struct oci_setup *s, struct error *e)
 	_cleanup_close_ int at = -1;
 	int r;
 
+	/* What is unbindable cannot be cloned below: it becomes so when the root stands (oci_rootfs_enter). */
+	if (flags & MS_UNBINDABLE)
+		flags = MS_PRIVATE | MS_REC;
 	if (mount(NULL, "/", NULL, flags, NULL) < 0)
 		return error_errno(e, errno, "propagation of the mounts");
 	at = open(s->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
