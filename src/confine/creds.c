@@ -163,11 +163,13 @@ static void prove_keyring(const struct plan *p, const struct subject *s, struct 
 	/* Without the filter by name, the seccomp wall says so; this one has what it is made of still. */
 	bool planned = p && p->wall[WALL_SECCOMP].intent != INTENT_UP && p->seccomp.n == 0;
 
-	evidence_add(ev, filtered || planned ? VERDICT_STANDS : VERDICT_DOWN, "%s; key calls %s",
+	evidence_add(ev, !filtered && !planned ? VERDICT_DOWN : p ? VERDICT_STANDS : VERDICT_UNKNOWN, "%s; key calls %s",
 		     p ? "joined at start" : "session keyring not readable",
 		     filtered ? "pass a filter (Seccomp: 2)" : "are not filtered");
 	if (!filtered && !planned)
 		evidence_why(ev, "keys of other containers and of the host could be asked for");
+	else if (!p)
+		evidence_why(ev, "no kernel interface tells whose session keyring process %d has", (int)s->pid);
 	evidence_settle(ev, p, WALL_KEYRING);
 }
 

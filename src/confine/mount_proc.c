@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -178,6 +179,33 @@ static int set_own(struct launch *l, const char *path, const char *value, bool m
 	return 0;
 }
 
+/*
+ * What is counted for the users of a user namespace is counted for its owner outside as well, who as an ordinary user is the
+ * person: half of what the person has is left to the desktop (D09). inotify(7), Documentation/admin-guide/sysctl/user.rst.
+ */
+static int keep_inotify(struct launch *l, struct error *e)
+{
+	static const char *const pairs[][2] = {
+		{ "sys/fs/inotify/max_user_instances", "sys/user/max_inotify_instances" },
+		{ "sys/fs/inotify/max_user_watches", "sys/user/max_inotify_watches" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		char host[24], half[24];
+		int r = file_read_line(l->proc_fd, pairs[i][0], host, sizeof(host));
+
+		if (r == -ENOENT) /* a kernel without inotify */
+			continue;
+		if (r < 0)
+			return error_errno(e, r, "cannot read /proc/%s", pairs[i][0]);
+		snprintf(half, sizeof(half), "%llu", strtoull(host, NULL, 10) / 2);
+		r = set_own(l, pairs[i][1], half, true, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int set_sysctls(struct launch *l, struct error *e)
 {
 	const struct spec *s = l->plan->spec;
@@ -202,8 +230,10 @@ static int set_sysctls(struct launch *l, struct error *e)
 		if (r < 0)
 			return r;
 	}
+	if (!spec_lowered(s, "rlimits", NULL))
+		r = keep_inotify(l, e);
 	/* A second lock on what seccomp refuses already: no user namespace below this one (A24). */
-	if (!spec_lowered(s, "seccomp", "userns"))
+	if (r == 0 && !spec_lowered(s, "seccomp", "userns"))
 		r = set_own(l, "sys/user/max_user_namespaces", "0", true, e);
 	return r;
 }

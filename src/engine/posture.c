@@ -2,6 +2,7 @@
 #include "engine/posture.h"
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/proc.h"
 #include "engine/ids.h"
 #include "engine/life.h"
@@ -70,13 +71,16 @@ static bool prove_as_container(const struct plan *p, const struct subject *s, st
 
 static void prove_all(const struct plan *p, const struct subject *s, struct posture *out)
 {
-	bool inside = p && geteuid() != 0 && prove_as_container(p, s, out);
+	bool inside = geteuid() != 0 && prove_as_container(p, s, out);
 
 	for (int i = 0; i < WALL_COUNT; i++) {
 		if (p)
 			out->plan[i] = p->wall[i];
 		if (!inside || !walls[i]->prove_inside)
 			walls[i]->prove(p, s, &out->found[i]);
+		if (out->found[i].verdict == VERDICT_UNKNOWN && !out->found[i].why[0])
+			evidence_why(&out->found[i], "the kernel does not show this of process %d to uid %d", (int)s->pid,
+				     (int)geteuid());
 	}
 }
 
@@ -115,6 +119,7 @@ int posture_pid(pid_t pid, struct posture *out, struct error *e)
 {
 	_cleanup_close_ int pidfd = proc_pidfd(pid);
 	struct subject subject;
+	char comm[64];
 	int r;
 
 	memset(out, 0, sizeof(*out));
@@ -123,7 +128,8 @@ int posture_pid(pid_t pid, struct posture *out, struct error *e)
 	r = open_subject(pid, pidfd, &subject, e);
 	if (r < 0)
 		return r;
-	out->name = xasprintf("pid %d", pid);
+	out->name = file_read_line(subject.proc_fd, "comm", comm, sizeof(comm)) < 0 ? xasprintf("pid %d", pid) : xstrdup(comm);
+	out->name[strcspn(out->name, "\n")] = 0;
 	out->pid = pid;
 	out->foreign = true;
 	prove_all(NULL, &subject, out);

@@ -11,7 +11,7 @@
 #include "engine/container.h"
 
 struct posture {
-	char *name;		     /* container name, or "pid N" */
+	char *name;		     /* container name; of a foreign process the name of its program (proc_pid_comm(5)) */
 	char *id;		     /* NULL for a foreign process */
 	pid_t pid;
 	bool foreign;

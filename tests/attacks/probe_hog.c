@@ -31,6 +31,8 @@
 
 enum { MIB = 1 << 20 };
 
+static const char *hog_path = "/tmp";
+
 static long take_fork(long i)
 {
 	pid_t pid = fork();
@@ -94,11 +96,11 @@ static long take_inotify(long i)
 static long take_watch(long i)
 {
 	static int fd = -1;
-	char path[64];
+	char path[512];
 
 	if (fd < 0)
 		fd = inotify_init1(IN_CLOEXEC);
-	snprintf(path, sizeof(path), "/tmp/watched%ld", i);
+	snprintf(path, sizeof(path), "%s/watched%ld", hog_path, i);
 	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	return fd < 0 || inotify_add_watch(fd, path, IN_MODIFY) < 0 ? -errno : 0;
 }
@@ -188,7 +190,6 @@ static long take_mqueue(long i)
 	return mq_open(name, O_CREAT | O_RDWR, 0600, NULL) == (mqd_t)-1 ? -errno : 0;
 }
 
-static const char *hog_path = "/tmp";
 static int hog_fd = -1;
 
 /* One MiB into a file below the given folder. */

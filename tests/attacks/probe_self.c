@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,26 +169,8 @@ static void masks(void)
 	}
 }
 
-static long raise_nice(void *arg)
-{
-	(void)arg;
-	return setpriority(PRIO_PROCESS, 0, -5) < 0 ? -errno : 0;
-}
-
-static long go_realtime(void *arg)
-{
-	struct sched_param p = { .sched_priority = 10 };
-
-	(void)arg;
-	return sched_setscheduler(0, SCHED_FIFO, &p) < 0 ? -errno : 0;
-}
-
 void probe_self(void)
 {
-	if (probe_wanted("D12", "nice"))
-		probe_result("D12", "nice", probe_isolated(raise_nice, NULL));
-	if (probe_wanted("D12", "realtime"))
-		probe_result("D12", "realtime", probe_isolated(go_realtime, NULL));
 	if (probe_wanted("status", "self"))
 		status();
 	if (probe_wanted("R2", "descriptor"))
