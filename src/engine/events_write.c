@@ -87,10 +87,10 @@ size_t event_format(const char *type, const char *id, const char *action, const 
  * Opens "events" with its lock held. The lock is of the file that has the name: whoever waited for it while the file
  * became events.1 tries again.
  */
-static int open_locked(int dir, uint64_t max)
+static int open_locked(int dir, uint64_t max, off_t *size)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		int fd = openat(dir, "events", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+		int fd = openat(dir, "events", O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
 				0600);
 		struct stat mine, named;
 
@@ -108,6 +108,7 @@ static int open_locked(int dir, uint64_t max)
 		}
 		if (fstatat(dir, "events", &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == mine.st_ino &&
 		    named.st_dev == mine.st_dev) {
+			*size = mine.st_size;
 			if ((uint64_t)mine.st_size < max)
 				return fd;
 			renameat(dir, "events", dir, "events.1");
@@ -119,11 +120,16 @@ static int open_locked(int dir, uint64_t max)
 
 int event_append(int dir, uint64_t max, const void *lines, size_t n)
 {
-	int fd = open_locked(dir, max), r = 0;
+	off_t size = 0;
+	int fd = open_locked(dir, max, &size), r = 0;
 	ssize_t done;
+	char last;
 
 	if (fd < 0)
 		return fd;
+	/* A crash of the machine may have left a part of a line, which would take this one with it. */
+	if (size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n' && write(fd, "\n", 1) < 0)
+		r = -errno;
 	do
 		done = write(fd, lines, n);
 	while (done < 0 && errno == EINTR);
