@@ -17,6 +17,7 @@
 	HERE(diff) \
 	HERE(events) \
 	HERE(exec) \
+	HERE(generate_apparmor) \
 	HERE(generate_systemd) \
 	HERE(health) \
 	HERE(help_walls) \

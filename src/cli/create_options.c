@@ -302,6 +302,9 @@ static int set_network(struct making *m, struct error *e)
 
 	if (r == 0 && o->hostname)
 		r = config_set_hostname(c, o->hostname, e);
+	strv_foreach(it, o->security_opt)
+		if (r == 0 && (str_after(*it, "apparmor=") || str_after(*it, "apparmor:")))
+			r = config_set_apparmor(c, *it + strlen("apparmor="), e);
 	if (r == 0 && o->domainname)
 		r = config_set_domainname(c, o->domainname, e);
 	if (r == 0)

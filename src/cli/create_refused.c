@@ -48,8 +48,10 @@ static int refuse_security(const char *opt, struct error *e)
 		return refuse(e, what, streq(value, "unconfined") ? "walls come down by name" :
 			      "brig has its own list of system calls", "--lower seccomp=PART allows one group of calls "
 			      "(see brig-walls(7)), --lower seccomp takes the whole wall down");
+	if (str_after(opt, "apparmor") && *value && !streq(value, "unconfined"))
+		return 0; /* create_options.c keeps the name */
 	if (str_after(opt, "apparmor") || str_after(opt, "label"))
-		return refuse(e, what, "brig has its own profile", "--lower lsm goes without it");
+		return refuse(e, what, "walls come down by name", "--lower lsm goes without a profile or label");
 	if (str_after(opt, "systempaths") || str_after(opt, "unmask"))
 		return refuse(e, what, "walls come down by name", "--lower mounts=masks shows all of /proc");
 	return refuse(e, what, "unknown option", "walls come down by name: --lower WALL[=PART]");

@@ -77,6 +77,7 @@ int config_set_domainname(struct container_config *c, const char *arg, struct er
 int config_add_ulimit(struct container_config *c, const char *arg, struct error *e);	/* NAME=SOFT[:HARD] */
 int config_set_restart(struct container_config *c, const char *arg, struct error *e);
 int config_add_secret(struct container_config *c, const char *arg, struct error *e);	/* id=,source=,mode= */
+int config_set_apparmor(struct container_config *c, const char *arg, struct error *e); /* name of a loaded profile */
 int config_add_lower(struct container_config *c, const char *arg, struct error *e);
 int config_add_cap(struct container_config *c, bool add, const char *arg, struct error *e);
 int config_add_sysctl(struct container_config *c, const char *arg, struct error *e);	/* NAME=VALUE */

@@ -154,6 +154,16 @@ int config_add_secret(struct container_config *c, const char *arg, struct error 
 	return 0;
 }
 
+int config_set_apparmor(struct container_config *c, const char *arg, struct error *e)
+{
+	/* It goes into a file of the kernel and into profiles as it is. */
+	if (!*arg || strlen(arg) > 200 || arg[strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")])
+		return bad(e, "security-opt apparmor", arg, "a profile's name has letters, digits, '_', '.' and '-' only");
+	free(c->apparmor);
+	c->apparmor = xstrdup(arg);
+	return 0;
+}
+
 /* The limits that config_defaults() gave. What --ulimit names is added after all --lower, and stays. */
 static void drop_rlimits(struct container_config *c, const char *detail)
 {

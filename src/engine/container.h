@@ -78,6 +78,7 @@ struct container_config {
 	uint32_t *more_uids, *more_gids; /* ids inside that it has beside those of its tree: user, groups, its volumes' */
 	size_t n_more_uids, n_more_gids;
 	char *hostname, *domainname;
+	char *apparmor; /* profile that a person named; NULL: none */
 	bool tty, interactive, init, read_only, auto_remove, detached;
 	char *stop_signal;
 	uint64_t stop_timeout_s;

@@ -163,6 +163,7 @@ static const struct field config_fields[] = {
 	F_NUMBERS(struct container_config, more_uids, K_U32_LIST),
 	F_NUMBERS(struct container_config, more_gids, K_U32_LIST),
 	F(struct container_config, hostname, K_STR),
+	F(struct container_config, apparmor, K_STR),
 	F(struct container_config, domainname, K_STR),
 	F(struct container_config, tty, K_BOOL),
 	F(struct container_config, interactive, K_BOOL),

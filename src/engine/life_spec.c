@@ -207,6 +207,7 @@ static void copy_simple(const struct container *c, struct spec *s)
 	s->id = xstrdup(k->id);
 	s->hostname = k->hostname ? xstrdup(k->hostname) : xstrndup(k->id, 12);
 	s->domainname = xstrdup(k->domainname);
+	s->apparmor = xstrdup(k->apparmor);
 	strv_foreach(it, k->entrypoint)
 		strv_add_copy(&s->args, *it);
 	strv_foreach(it, k->command)
