@@ -6,6 +6,7 @@ DESTDIR ?=
 BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+LANES ?=
 SETUP = meson setup --prefix=$(PREFIX)
 
 all: deps-build
@@ -44,11 +45,11 @@ attack: deps-build deps-run deps-test all
 lint: deps-build deps-lint
 	@tests/lint.sh
 
-# Unit tests and a selection of the others under AddressSanitizer and UndefinedBehaviorSanitizer.
+# Unit tests and a selection of the others under AddressSanitizer and UndefinedBehaviorSanitizer; LANES=--user for one lane.
 sanitize: deps-build deps-run deps-test
 	@[ -f $(BUILD)-asan/build.ninja ] || $(SETUP) -Db_sanitize=address,undefined -Dbuildtype=debugoptimized $(BUILD)-asan
 	@ninja -j$(JOBS) -C $(BUILD)-asan
-	@tests/run.sh --sanitize $(BUILD)-asan
+	@tests/run.sh --sanitize $(LANES) $(BUILD)-asan
 
 # Each target for FUZZ_SECONDS; fails when nothing is covered or a planted bug is not found.
 fuzz: deps-build deps-fuzz

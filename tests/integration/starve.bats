@@ -128,7 +128,7 @@ others_get() {
     brig_conf 'disk = 16m' 'disk_inodes = 500'
     for what in disk inode; do
         # 64 MiB and 2000 files: enough to be over, held until somebody looks.
-        hog "$what" $([ $what = disk ] && echo 64 || echo 2000)
+        hog "$what" "$([ "$what" = disk ] && echo 64 || echo 2000)"
         id=$(container_get hog '{{.Id}}')
         wait_for 30 stopped_for_disk || fail "$what: not stopped" "$(brig inspect hog)"
         grep -hq '"disk_limit"' "$BRIG_DATA/containers/$id"/events* "$BRIG_DATA"/events* || fail "$what: no record"

@@ -231,7 +231,8 @@ static void recorded(void **state)
 	for (size_t i = 0; i < again.n; i++)
 		assert_int_equal(again.h[i].fd, -1);
 	oci_cgroup_close(&again);
-	if (oci_cgroup_open(&again, json_object(), &e) == 0 && again.n) {
+	_cleanup_json_ json_t *nothing = json_object();
+	if (oci_cgroup_open(&again, nothing, &e) == 0 && again.n) {
 		json_object_set_new(paths, again.h[0].names, json_string("/../../etc"));
 		assert_true(oci_cgroup_open(&again, j, &e) < 0);
 	}
