@@ -63,6 +63,33 @@ need_private() {
     brig rm -f "$cid"
 }
 
+@test "join: why a user's cannot: the kernel lets no sibling into a network, only who stands above" {
+    need_user
+    local a
+    unshare --user --map-root-user --net sleep 60 3>&- &
+    a=$!
+    wait_for 5 grep -q sleep "/proc/$a/comm"
+    # The owner lacks the right in its own user namespace, a sibling has none in the other's.
+    run nsenter --net="/proc/$a/ns/net" true
+    [ "$status" != 0 ]
+    # By an open descriptor: /proc would keep it away already.
+    exec 9<"/proc/$a/ns/net"
+    run unshare --user --map-root-user nsenter --net=/proc/self/fd/9 true
+    exec 9<&-
+    [ "$status" != 0 ]
+    assert_line 'not permitted'
+    # The control: inside of its user namespace, where another container's ids are not, it works.
+    run nsenter --user="/proc/$a/ns/user" --net="/proc/$a/ns/net" --preserve-credentials true
+    assert_ok
+    kill "$a"
+    # From a user namespace above both it works as well: what the comment in src/confine/net.c proposes.
+    run unshare --user --map-root-user bash -c 'unshare --user --map-root-user --net sleep 5 & a=$!
+        for _ in $(seq 50); do grep -q sleep /proc/$a/comm && break; sleep 0.1; done
+        nsenter --net=/proc/$a/ns/net unshare --user --map-root-user readlink /proc/self/ns/net; readlink /proc/$a/ns/net; kill $a'
+    assert_ok
+    assert_eq "${lines[0]}" "${lines[1]}"
+}
+
 @test "private: root's containers need no /dev/net/tun that all may open" {
     need_root
     command -v pasta >/dev/null || skip "pasta is not installed"
