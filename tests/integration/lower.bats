@@ -121,7 +121,7 @@ rlimits() { sed 1d "/proc/$(container_pid "${1:-a}")/limits" | sed 's/  \+/|/g' 
     # The caller's id is one of the map's, and it was not in a default one.
     awk -v id="$(id -u)" '$2 <= id && id < $2 + $3 { found = 1 } END { exit !found }' "/proc/$(container_pid a)/uid_map"
     brig run -d --net none --name b probe sleep 60
-    ! awk -v id="$(id -u)" '$2 <= id && id < $2 + $3 { found = 1 } END { exit !found }' "/proc/$(container_pid b)/uid_map"
+    awk -v id="$(id -u)" '$2 <= id && id < $2 + $3 { exit 1 }' "/proc/$(container_pid b)/uid_map"
 }
 
 @test "cgroupns: the host's, and only that" {
@@ -166,7 +166,7 @@ rlimits() { sed 1d "/proc/$(container_pid "${1:-a}")/limits" | sed 's/  \+/|/g' 
         run jq -r '.Walls[] | select(.Wall == "cgroup") | .Evidence' "$TT/p.json"
         case $lower in
         cgroup)
-            ! grep -q "$(container_get a '{{.Id}}')" "/proc/$(container_pid a)/cgroup"
+            ! grep -q "$(container_get a '{{.Id}}')" "/proc/$(container_pid a)/cgroup" || fail "it has a cgroup of its own"
             continue
             ;;
         cgroup=memory) refute_line 'memory\.(max|limit_in_bytes)=67108864' ;;
