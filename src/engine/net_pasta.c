@@ -505,11 +505,12 @@ void net_undo(struct net *n, int run_fd)
 {
 	if (n->kind != SPEC_NET_PRIVATE || run_fd < 0)
 		return;
-	net_stop(run_fd, n->id, n->pid, n->start_time, true, NULL);
+	/* First the starter: while it lives it may still fork the daemon, which nobody would look for afterwards. */
 	if (n->starter > 0) {
 		kill(n->starter, SIGKILL);
 		proc_wait(n->starter);
 	}
+	net_stop(run_fd, n->id, n->pid, n->start_time, true, NULL);
 	n->starter = -1;
 	n->pid = 0;
 }

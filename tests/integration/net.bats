@@ -115,3 +115,12 @@ need_private() {
     run brig run --rm tiny true
     refute_line warning
 }
+
+@test "private: a start that fails leaves no pasta, however far that was" {
+    need_private
+    local before
+    before=$(pgrep -fc '^brig-pasta-' || true)
+    for _ in $(seq 12); do run -127 brig run --rm tiny nosuch; done
+    none_more() { [ "$(pgrep -fc '^brig-pasta-' || true)" -le "$before" ]; }
+    wait_for 5 none_more
+}
