@@ -89,7 +89,7 @@ both() {
     assert_exit 5
     assert_line '^1000$'
     assert_line '^b$'
-    run script -qec "$(declare -f docker); docker exec -it web tty" /dev/null
+    run script -qec "$(declare -f docker); docker exec -it web sh -c 'tty; sleep 0.5'" /dev/null
     assert_ok
     assert_line '/dev/pts/0'
     run docker exec web nope
