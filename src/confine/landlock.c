@@ -261,6 +261,10 @@ static int allow_places(const struct rules *r, const struct spec *s, struct erro
 	err = allow_path(r, "/dev", O_NOFOLLOW, FS_DEV);
 	if (err < 0 && err != -ENOENT)
 		return error_errno(e, err, "/dev");
+	/* mq_open(3) works on a mount of the kernel's own, of which only the root folder is the same (mq_overview(7)). */
+	err = allow_path(r, "/dev/mqueue", O_NOFOLLOW, FS_FOLDER);
+	if (err < 0 && err != -ENOENT)
+		return error_errno(e, err, "/dev/mqueue");
 	if (landlock_opens_proc(s)) {
 		err = allow_path(r, "/proc", O_NOFOLLOW, FS_FILE);
 		if (err < 0 && err != -ENOENT)

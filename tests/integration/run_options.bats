@@ -537,3 +537,27 @@ END
     id=$(head -1 "$TT/ids")
     assert_eq "$(container_get "${id:0:20}" '{{.Id}}')" "$id"
 }
+
+@test "POSIX message queues work, behind Landlock too" {
+    need_command gcc
+    cat >"$TT/mq.c" <<'EOF'
+#include <fcntl.h>
+#include <mqueue.h>
+#include <stdio.h>
+int main(void)
+{
+	mqd_t q = mq_open("/q", O_CREAT | O_RDWR, 0600, NULL);
+	char b[8192];
+
+	if (q == (mqd_t)-1 || mq_send(q, "hi", 2, 1) < 0 || mq_receive(q, b, sizeof(b), NULL) != 2 || mq_unlink("/q") < 0)
+		return perror("mq"), 1;
+	return puts("queue works"), 0;
+}
+EOF
+    gcc -static -o "$TT/mq" "$TT/mq.c" -lrt
+    chmod 0755 "$TT/mq"
+    run -0 brig run --rm --net none -v "$TT/mq:/mq:ro" tiny /mq
+    assert_line '^queue works$'
+    run -0 brig run --rm --net none --read-only -v "$TT/mq:/mq:ro" tiny /mq
+    assert_line '^queue works$'
+}
