@@ -264,8 +264,9 @@ static int follow(struct making *m, struct error *e)
 
 	if (r == 0)
 		r = start_scope(m, e);
-	if (r == 0)
-		r = go(m, e);
+	/* Hooks inside and the seccomp listener are told the pid as it is here, which the process itself cannot see. */
+	if (r == 0 && (r = sync_send(m->sync, SYNC_GO, &m->c->pid, sizeof(pid_t), NULL, 0)) < 0)
+		error_errno(e, r, "the container's process is gone");
 	if (r < 0)
 		return r;
 	for (;;) {

@@ -168,7 +168,7 @@ static int prepare(struct oci_init *i, struct error *e)
 	/* While the ids are still the caller's: what needs the host's rights. */
 	r = set_attributes(i, e);
 	if (r == 0)
-		r = sync_recv(i->sync, SYNC_GO, NULL, 0, NULL, NULL, "the runtime is gone", e);
+		r = sync_recv(i->sync, SYNC_GO, &i->container->pid, sizeof(pid_t), NULL, NULL, "the runtime is gone", e);
 	if (r == 0)
 		r = enter_given(i, e);
 	if (r == 0)
@@ -305,7 +305,7 @@ static void __attribute__((noreturn)) run(struct oci_init *i, const char *progra
 void oci_init_main(struct oci_init *i)
 {
 	struct oci_setup s = { .cfg = i->cfg, .rootfs = i->container->rootfs, .cgroup = i->cgroup, .sources = i->sources,
-			       .no_pivot = i->no_pivot, .root_fd = -1, .proc_fd = -1, .null_fd = -1, .empty_fd = -1,
+			       .no_pivot = i->no_pivot, .root_fd = -1, .proc_fd = -1, .null_fd = -1,
 			       .tty_fd = -1, .ptmx_fd = -1 };
 	struct error e = { 0 };
 	char program[PATH_MAX];

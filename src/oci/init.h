@@ -9,7 +9,7 @@
 
 struct oci_init {
 	struct oci_config *cfg;
-	const struct oci_container *container;
+	struct oci_container *container; /* its pid comes with the first message */
 	const struct oci_cgroup *cgroup; /* NULL: none */
 	struct sock_filter *filter;	 /* compiled seccomp profile; NULL: none */
 	unsigned n_filter;

@@ -18,7 +18,7 @@ struct oci_setup {
 	bool no_pivot;
 	int root_fd;	       /* the new root's mount, from oci_rootfs_open() on */
 	int proc_fd;	       /* a private procfs of the new pid namespace, never attached; -1: there can be none */
-	int null_fd, empty_fd; /* the host's /dev/null, checked to be the device 1:3; an empty tmpfs */
+	int null_fd;	       /* the host's /dev/null, checked to be the device 1:3 */
 	int tty_fd;	       /* inner side of the terminal, -1 without */
 	int ptmx_fd;	       /* outer side */
 };

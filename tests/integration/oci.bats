@@ -136,6 +136,17 @@ poststop stopped" ]
     [ -z "$(ls "$STATES")" ]
 }
 
+@test "hooks inside are told the pid as the host numbers it" {
+    cp -a "$T/rootfs" "$TT/root"
+    b=$(bundle b ".root.path = \"$TT/root\" | .root.readonly = false" \
+        '.hooks.startContainer = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >/told"]}]' \
+        '.process.user = {"uid": 0, "gid": 0} | .process.capabilities |= map_values(. + ["CAP_DAC_OVERRIDE"])' "$(runs 'exec sleep 30')")
+    oci create -b "$b" one </dev/null >/dev/null
+    pid=$(oci state one | jq .pid)
+    oci start one
+    [ "$(jq .pid "$TT/root/told")" = "$pid" ]
+}
+
 @test "mounts: options, recursive ones, tmpcopyup, files, a target that is a link stays inside" {
     mkdir -p "$TT/src/sub"
     echo data >"$TT/src/file"
