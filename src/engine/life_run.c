@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- in the foreground ------------------------------------------------------------------------------------------- */
@@ -201,15 +202,34 @@ static int run_background(struct container *c, struct relay *front, int *exit_co
 	return r == RELAY_DETACHED ? CONTAINER_DETACHED : CONTAINER_ENDED;
 }
 
+/* The lock is its monitor's while it runs; a command that mends, or an end that is being recorded, has it for a moment only. */
+static int lock_to_start(struct container *c, struct error *e)
+{
+	enum { TRIES = 400, PAUSE_NS = 5000000 };
+
+	for (int i = 0;; i++) {
+		_cleanup_close_ int pid = -1;
+		int r = container_lock(c, false, e);
+
+		if (r != -EBUSY)
+			return r;
+		r = container_load_state(c, e);
+		if (r < 0)
+			return r;
+		if (container_running(c))
+			pid = life_pidfd(c, NULL);
+		if (pid >= 0 || i == TRIES)
+			return error_set(e, EBUSY, "container %s is running already", c->config.name);
+		nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NS }, NULL);
+	}
+}
+
 int container_start(struct container *c, struct relay *front, int *exit_code, struct error *e)
 {
 	int r = 0;
 
-	if (c->lock_fd < 0) {
-		r = container_lock(c, false, e);
-		if (r == -EBUSY)
-			return error_set(e, EBUSY, "container %s is running already", c->config.name);
-	}
+	if (c->lock_fd < 0)
+		r = lock_to_start(c, e);
 	if (r == 0 && c->state.status == ST_REMOVING)
 		r = error_set(e, EBUSY, "container %s is being removed", c->config.name);
 	if (r == 0)

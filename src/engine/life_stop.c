@@ -227,8 +227,38 @@ static bool is_owners(const struct container *c, pid_t pid)
 }
 
 /*
- * After pid 1's end its monitor writes the state and lets go of the lock. With `limit_ms` >= 0 one that does not is killed after
- * that time, and the next that has the lock finds a container without monitor.
+ * Waits until the run that `c` tells of is over: its monitor has written the state and let go of the lock. 0: so it is, and the
+ * lock is ours. 1: somebody else started it meanwhile, which holds the lock for as long as that run lasts; `c` tells of that one.
+ */
+static int wait_for_end(struct container *c, struct error *e)
+{
+	const uint64_t was = c->state.pid_start;
+	const pid_t pid = c->state.pid;
+	long pause_ns = 500000;
+
+	for (;;) {
+		struct error busy = { 0 };
+		int r = container_lock(c, false, &busy);
+
+		if (r != -EBUSY) {
+			if (r < 0 && e)
+				*e = busy;
+			return r;
+		}
+		r = container_load_state(c, e);
+		if (r < 0)
+			return r;
+		if (container_running(c) && (c->state.pid != pid || c->state.pid_start != was))
+			return 1;
+		nanosleep(&(struct timespec){ .tv_nsec = pause_ns }, NULL);
+		if (pause_ns < 10000000)
+			pause_ns *= 2;
+	}
+}
+
+/*
+ * After pid 1's end. With `limit_ms` >= 0 a monitor that does not end in that time is killed, and the next that has the lock finds
+ * a container without monitor. 1 as above.
  */
 static int wait_for_monitor(struct container *c, int limit_ms, struct error *e)
 {
@@ -237,7 +267,7 @@ static int wait_for_monitor(struct container *c, int limit_ms, struct error *e)
 
 	if (fd >= 0 && is_owners(c, c->state.monitor) && proc_pidfd_wait(fd, limit_ms) == 0)
 		proc_pidfd_signal(fd, SIGKILL);
-	r = container_lock(c, true, e);
+	r = wait_for_end(c, e);
 	if (r == 0)
 		container_unlock(c);
 	return r == -ENOENT ? 0 : r;
@@ -279,7 +309,8 @@ static void thaw(const struct container *c)
 	}
 }
 
-static int stop(struct container *c, int signal, uint64_t timeout_s, int monitor_ms, struct error *e)
+/* Stops the run that `c` tells of. 1: that one has ended, but somebody started the container again; `c` tells of that run. */
+static int stop_run(struct container *c, int signal, uint64_t timeout_s, int monitor_ms, struct error *e)
 {
 	_cleanup_close_ int fd = -1;
 	int r;
@@ -313,6 +344,17 @@ static int stop(struct container *c, int signal, uint64_t timeout_s, int monitor
 		return error_errno(e, r, "cannot wait for container %s", c->config.name);
 	event_record("container", c->config.id, c->config.name, "stop", NULL, 0, NULL);
 	return wait_for_monitor(c, monitor_ms, e);
+}
+
+/* A start at the same time may win the lock that the ended run let go of: whoever stops a container wants that one stopped too. */
+static int stop(struct container *c, int signal, uint64_t timeout_s, int monitor_ms, struct error *e)
+{
+	int r;
+
+	do
+		r = stop_run(c, signal, timeout_s, monitor_ms, e);
+	while (r > 0);
+	return r;
 }
 
 int container_stop(struct container *c, int signal, uint64_t timeout_s, struct error *e)
@@ -358,11 +400,16 @@ int container_wait(struct container *c, int *exit_code, struct error *e)
 	r = wait_attached(c, &seen);
 	if (r == 0)
 		*exit_code = seen;
-	r = container_lock(c, true, e);
+	r = wait_for_end(c, e);
 	if (r == -ENOENT && seen >= 0)
 		return 0; /* removed after it ended */
 	if (r < 0)
 		return r;
+	if (r > 0) {
+		/* Started anew before we looked: what came over the socket is the answer to the question. */
+		*exit_code = seen >= 0 ? seen : c->state.exit_code;
+		return 0;
+	}
 	*exit_code = c->state.exit_code;
 	container_unlock(c);
 	return 0;
@@ -430,10 +477,13 @@ int container_remove(struct container *c, bool force, bool volumes, struct error
 		if (r < 0)
 			return r;
 	}
-	if (c->lock_fd < 0) {
-		r = container_lock(c, true, e);
+	while (c->lock_fd < 0) {
+		r = wait_for_end(c, e);
 		if (r == -ENOENT)
 			return 0; /* it has gone by itself */
+		if (r > 0)
+			r = force ? stop(c, SIGKILL, 0, MONITOR_END_MS, e)
+				  : error_set(e, EBUSY, "container %s was started meanwhile", c->config.name);
 		if (r < 0)
 			return r;
 	}

@@ -156,6 +156,9 @@ teardown() { brig_end; }
     assert_line '^Local Volumes=0$'
 }
 
+# Until the next command has looked, a container whose monitor was killed is recorded as running.
+runs_anew() { container_running "$1" && [ "$(container_pid "$1")" != "$2" ]; }
+
 @test "generate systemd writes a unit that systemd takes" {
     need_command systemd-analyze
     brig create --net none --name web --restart on-failure:3 --stop-timeout 7 tiny sh -c 'trap "exit 143" TERM; while :; do sleep 0.1; done'
@@ -190,11 +193,13 @@ teardown() { brig_end; }
     bash -c "exec $start" >out 2>&1 &
     front=$!
     wait_for 10 container_running web
+    local killed
+    killed=$(container_pid web)
     kill -9 "$front"
     wait "$front" || true
     bash -c "$start" >out 2>&1 &
     front=$!
-    wait_for 10 container_running web
+    wait_for 10 runs_anew web "$killed"
     bash -c "$stop"
     wait "$front" && code=0 || code=$?
     assert_eq "$code" 143
