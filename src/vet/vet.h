@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is really in an image. A subject (a stored image, a container, an OCI layout, a root folder) is opened by vet_open_*() as
+ * one list of files, layer by layer; each check looks at it once and adds findings; a report is written from those. All of it runs in
+ * brig-vet, a process without network that can write nothing but its answer (law 3).
+ *
+ * Everything here comes from an image and is hostile: paths are bytes without meaning on this host, content may be cut or damaged. What a
+ * check cannot read becomes a finding ("could not look"), never a crash and never silence.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "image/tree.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Worst first. The words are those of --fail-on and of the reports: critical, high, medium, low, info. */
+enum vet_level { VET_CRITICAL, VET_HIGH, VET_MEDIUM, VET_LOW, VET_INFO, VET_LEVELS };
+
+/* One file as one layer has it. Memory belongs to the subject. */
+struct vet_file {
+	const char *path;	 /* without leading slash, "" is the root; not escaped */
+	const struct inode *inode; /* type (never h: hard links are resolved), mode, owner, mtime, size, target, xattrs, dropped */
+	uint16_t layer;		 /* 0 is the lowest; a container's own writable layer is the last */
+	bool hidden;		 /* a higher layer deleted or replaced it: still readable by whoever has the image */
+	bool whiteout;		 /* nothing but a deletion: inode is NULL */
+};
+
+struct vet_layer {
+	char diff_id[65];     /* hex; empty for a folder */
+	const char *history;  /* the line of the image's history that made it (created_by); NULL: not known */
+	uint64_t size;	      /* bytes of its files */
+};
+
+struct vet_finding {
+	const char *check;    /* "impostor", "integrity", "accounts", "secrets", "malware", "hardening", "config", "vulnerabilities", "vet" */
+	const char *rule;     /* stable, for exceptions and SARIF: "V1-ssh-server", "V3-changed" */
+	enum vet_level level;
+	char *title;	      /* one line: what */
+	char *why;	      /* one line: why it matters */
+	char *path;	      /* NULL: the image's configuration, or no file */
+	int layer;	      /* -1: none */
+	bool hidden;	      /* only in a lower layer */
+	json_t *more;	      /* details for machines: package, version, cve, fixed, expected, found; NULL: none */
+};
+
+struct vet {
+	/* what is looked at */
+	const char *name;	    /* as the person said it */
+	const char *digest;	    /* hex digest of the manifest; NULL for folders */
+	const json_t *config;	    /* OCI image configuration; NULL for folders */
+	const struct vet_layer *layers;
+	size_t n_layers;
+	const struct vet_file *files; /* all layers, ascending by layer, then in the table's order of paths */
+	size_t n_files;
+	/* what was found */
+	struct vet_finding *findings;
+	size_t n_findings;
+	json_t *packages;	    /* inventory, see packages.h; made by the packages check, read by vulnerabilities and SBOM */
+	json_t *facts;		    /* what checks tell each other and the report: claims, capabilities, "not looked at" */
+	/* the rest is private to subject.c */
+	struct vet_subject *subject;
+};
+
+/* The bytes of a regular file, mapped or read; to be given back. */
+struct vet_bytes {
+	const unsigned char *data;
+	size_t size;
+	bool mapped;
+};
+void vet_bytes_free(struct vet_bytes *b);
+#define _cleanup_vet_bytes_ __attribute__((cleanup(vet_bytes_free)))
+
+/* -EINVAL: not a regular file; -EFBIG: more than `max`; -EIO, -EBADMSG: could not be read, or is not what its name says. */
+int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct vet_bytes *out);
+
+/* The file of the merged tree, links followed inside it (at most 40). NULL: none. `path` may begin with a slash. */
+const struct vet_file *vet_find(const struct vet *v, const char *path);
+/* The same without following the last part. */
+const struct vet_file *vet_lookup(const struct vet *v, const char *path);
+/* Files of the merged tree whose path begins with `dir` + "/", in order: the index of the first, and how many (hidden ones are between
+ * them and are to be skipped). */
+void vet_below(const struct vet *v, const char *dir, size_t *first, size_t *n);
+
+/* Adds a finding; `title` and `why` are formatted by the caller, `more` is stolen. Paths and values in titles are raw: reports escape. */
+void vet_add(struct vet *v, const char *check, const char *rule, enum vet_level level, const struct vet_file *f, json_t *more,
+	     const char *why, const char *title, ...) __attribute__((format(printf, 8, 9)));
+
+/* A check. 0, or negative for what stops the whole look (no memory); everything else is a finding. */
+struct vet_check {
+	const char *name;
+	int (*run)(struct vet *v, struct error *e);
+};
+/* In the order in which they run: packages, integrity, impostor, accounts, secrets, malware, hardening, config, vulnerabilities. */
+extern const struct vet_check vet_checks[];
+extern const size_t vet_n_checks;
