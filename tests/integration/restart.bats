@@ -205,3 +205,38 @@ serves() { [ "$(served "$1")" = pong ]; }
     assert_exit 3
     assert_eq "$output" $'run\nrun'
 }
+
+@test "stop, wait and rm while others kill and start the same container: none hangs, and it ends up down" {
+    local front waits i
+    brig create --net none --name busy tiny sh -c 'trap "exit 143" TERM; while :; do sleep 0.05; done' >/dev/null
+    for i in 1 2 3 4 5 6 7 8; do
+        "$BRIG" start --attach busy >/dev/null 2>&1 &
+        front=$!
+        wait_for 10 container_running busy
+        kill -9 "$front"
+        wait "$front" 2>/dev/null || true
+        # The dead run is still on record when these begin, in any order.
+        "$BRIG" start --attach busy >/dev/null 2>&1 &
+        front=$!
+        timeout 30 "$BRIG" wait busy >/dev/null &
+        waits=$!
+        timeout 30 "$BRIG" stop --time 2 busy >/dev/null
+        # A start that came after the stop is a new life: it is stopped like any other.
+        local end=$((SECONDS + 30))
+        while kill -0 "$front" 2>/dev/null && [ $SECONDS -lt $end ]; do
+            timeout 30 "$BRIG" stop --time 2 busy >/dev/null
+        done
+        wait "$front" 2>/dev/null || true
+        wait "$waits"
+        ! container_running busy || fail "busy is still up"
+    done
+    "$BRIG" start --attach busy >/dev/null 2>&1 &
+    front=$!
+    wait_for 10 container_running busy
+    kill -9 "$front"
+    "$BRIG" start --attach busy >/dev/null 2>&1 &
+    timeout 40 "$BRIG" rm -f busy >/dev/null
+    wait
+    run brig inspect busy
+    assert_exit 1
+}
