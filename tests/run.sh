@@ -156,7 +156,8 @@ in_lane() {
     local lane=$1
     shift
     local env=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 BRIG="$BRIG" BRIG_TEST_BIN="$work/tests/bin"
-        BRIG_TEST_CACHE="${BRIG_TEST_CACHE:-}" BRIG_TEST_ACCEPT="${BRIG_TEST_ACCEPT:-}" TMPDIR="$work/tmp")
+        BRIG_TEST_CACHE="${BRIG_TEST_CACHE:-}" BRIG_TEST_ACCEPT="${BRIG_TEST_ACCEPT:-}" TMPDIR="$work/tmp"
+        BATS_TEST_TIMEOUT="${BRIG_TEST_TIMEOUT:-600}")
     [ -z "$sanitize" ] || env+=(ASAN_OPTIONS=detect_leaks=0:log_path=stderr UBSAN_OPTIONS=halt_on_error=1 BRIG_SANITIZED=1)
     if [ "$lane" = user ] && [ -n "$root" ]; then
         (cd "/var/lib/$user" && exec setpriv --reuid "$user" --regid "$user" --init-groups --inh-caps=-all --reset-env \
@@ -171,8 +172,15 @@ run_bats() {
     name=$(basename "$file" .bats)
     tap=$work/$lane-$name.tap
     say "$name ($lane)"
-    in_lane "$lane" timeout -k 30 "${BRIG_TEST_FILE_TIMEOUT:-1200}" bats --formatter tap "$file" 2>&1 | tee "$tap"
+    # What hangs is best understood while it hangs.
+    local limit=${BRIG_TEST_FILE_TIMEOUT:-1200} watch
+    setsid bash -c "sleep $((limit > 60 ? limit - 20 : limit / 2)); echo '# $name: still at it'
+        ps -eo pid,ppid,user,stat,wchan:20,etimes,args --forest | grep -v '\]\$' | cut -c1-160 | sed 's/^/# /'" >&2 &
+    watch=$!
+    in_lane "$lane" timeout -k 30 "$limit" bats --formatter tap "$file" 2>&1 | tee "$tap"
     local ended=${PIPESTATUS[0]} planned seen
+    kill -- "-$watch" 2>/dev/null
+    wait "$watch" 2>/dev/null
     count_tap "$tap" "$lane $name"
     planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | head -1)
     seen=$(grep -cE '^(not )?ok ' "$tap")
@@ -227,6 +235,8 @@ fi
 if [ ${#failures[@]} -gt 0 ]; then
     say "failed"
     printf '%s\n' "${failures[@]}"
+    # Once more what they said: whoever sees only the end of a long log finds it there.
+    awk 'FNR == 1 { on = 0 } /^(not )?ok / { on = /^not ok/ && !/# SKIP/; n = 0 } on && n++ < 25' "$work"/*.tap 2>/dev/null | cut -c1-300
 fi
 [ -z "${BRIG_TEST_TOTALS:-}" ] || echo "$passed $failed $skipped" >>"$BRIG_TEST_TOTALS"
 echo
