@@ -44,3 +44,11 @@ oci_nothing_left() {
     left=$(find "$1" -mindepth 1 -maxdepth 1 2>/dev/null)
     [ -z "$left" ] || fail "left in $1:" "$left"
 }
+
+# Runs a shell command on a terminal whose keyboard is silent. /dev/null would not do: at its end script(1) types ^D, podman
+# sends that to conmon, and where conmon closes the connection before it has read it, the kernel gives podman ECONNRESET in
+# place of the output that waits there. So the output of a program that ends at once is lost now and then, whatever the runtime.
+on_terminal() {
+    [ -p "$T/keyboard" ] || mkfifo "$T/keyboard"
+    script -qec "$1" /dev/null <>"$T/keyboard"
+}

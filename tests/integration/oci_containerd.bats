@@ -79,7 +79,7 @@ both() {
     run crun_it --rm "$IMAGE" two nope
     [ "$status" != 0 ]
     assert_line 'executable file not found in \$PATH'
-    run script -qec "$(declare -f ctr crun_it); crun_it --rm -t '$IMAGE' three sh -c 'tty; test -t 0 && echo yes; sleep 0.5'" /dev/null
+    run on_terminal "$(declare -f ctr crun_it); crun_it --rm -t '$IMAGE' three sh -c 'tty; test -t 0 && echo yes'"
     assert_ok
     assert_line '/dev/pts/0'
     assert_line yes

@@ -89,7 +89,7 @@ both() {
     assert_exit 5
     assert_line '^1000$'
     assert_line '^b$'
-    run script -qec "$(declare -f docker); docker exec -it web sh -c 'tty; sleep 0.5'" /dev/null
+    run on_terminal "$(declare -f docker); docker exec -it web tty"
     assert_ok
     assert_line '/dev/pts/0'
     run docker exec web nope
@@ -100,7 +100,9 @@ both() {
 }
 
 @test "run with a terminal, whose size follows" {
-    run script -qec "stty rows 33 cols 77; $(declare -f docker); docker run --rm -it tiny sh -c 'sleep 0.5; stty size'" /dev/null
+    # docker tells the size once the container runs.
+    run on_terminal "stty rows 33 cols 77; $(declare -f docker)
+        docker run --rm -it tiny sh -c 'n=0; until [ \"\$(stty size)\" = \"33 77\" ] || [ \$((n += 1)) -gt 150 ]; do sleep 0.1; done; stty size'"
     assert_ok
     assert_line '33 77'
 }

@@ -90,14 +90,12 @@ both() {
     assert_line 'permission denied'
 }
 
-# Programs on a terminal live a moment here: one that ends at once can lose its output on the way from conmon to podman. Seen once in six
-# runs with brig-oci, not with runc, which starts later; the terminal itself holds all of it (oci.bats, console socket).
 @test "exec, with and without a terminal; exit code; a program that is missing" {
     podman run -d --name web --network none localhost/tiny sleep 100
     run podman exec web sh -c 'cat /proc/1/comm; exit 4'
     assert_exit 4
     assert_line '^sleep$'
-    run script -qec "$(declare -f podman); podman exec -it web sh -c 'tty; sleep 0.5'" /dev/null
+    run on_terminal "$(declare -f podman); podman exec -it web tty"
     assert_ok
     assert_line '/dev/pts/0'
     run -127 podman exec web nope
@@ -105,7 +103,7 @@ both() {
 }
 
 @test "a terminal of its own" {
-    run script -qec "$(declare -f podman); podman run --rm -it --network none localhost/tiny sh -c 'tty; test -t 0 && echo yes; sleep 0.5'" /dev/null
+    run on_terminal "$(declare -f podman); podman run --rm -it --network none localhost/tiny sh -c 'tty; test -t 0 && echo yes'"
     assert_ok
     assert_line '/dev/(pts/0|console)'
     assert_line 'yes'
