@@ -129,9 +129,8 @@ int monitor_kit_read(int fd, struct monitor_kit *kit, struct error *e);
 /* The body of brig-monitor: loop, then the front again. Returns an exit code when even that failed. */
 int monitor_main(char **env);
 
+/* Up to 100: per cent of the limit that is used (of the one of which more is). */
 enum usage_exit {
-	USAGE_FINE = 0,	   /* below three quarters of both limits */
-	USAGE_HIGH = 11,   /* above: look again soon */
-	USAGE_OVER = 12,   /* over a limit: the container is stopped */
-	USAGE_FAR_OVER = 13, /* twice a limit: it is killed */
+	USAGE_OVER = 101, /* over a limit: the container is stopped */
+	USAGE_FAR_OVER,	  /* twice a limit: it is killed */
 };

@@ -17,9 +17,9 @@ enum {
 	TTY_DRAIN_MS = 500,		/* how long a terminal may still deliver after the end */
 	IDLE_MS = 1000,			/* without output for this long: buffers are given back */
 	CHILD_GRACE_MS = 10000,		/* for a health check beyond its own timeout */
-	USAGE_GLANCE_MS = 5000,		/* free space of the file system is looked at */
+	USAGE_FIRST_MS = 5000,		/* after the start */
 	USAGE_FINE_MS = 300000,		/* the writable layer is measured at least this often */
-	USAGE_HIGH_MS = 10000,
+	USAGE_AGAIN_MS = 10000,		/* after one that failed */
 	USAGE_LIMIT_MS = 600000,	/* one measurement may take no longer */
 	MOVER_END_MS = 30000,		/* a mover has this long for the last output after pid 1's end */
 	DISK_STOP_S = 3,		/* stop timeout of a container that outgrew its limit */
@@ -37,6 +37,17 @@ struct client {
 struct task {
 	pid_t pid;	/* 0: none runs */
 	uint64_t started, next, kill_at; /* bare_ticks(); 0: never */
+};
+
+/* What a layer may still take of something, by the last measurement, and what anybody took since. */
+struct disk_gauge {
+	uint64_t free, taken, room;
+};
+
+struct disk_watch {
+	uint64_t at;   /* next look at the file system; 0: never */
+	uint64_t took; /* last measurement, ns */
+	struct disk_gauge bytes, inodes;
 };
 
 struct monitor {
@@ -72,7 +83,7 @@ struct monitor {
 	uint64_t rate_start, rate_bytes, pause_until;
 	uint64_t rest_at, idle_at;
 	struct task health, usage;
-	uint64_t glance_at, free_bytes, free_inodes; /* of the file system, at the last measurement */
+	struct disk_watch disk;
 	uint64_t kill_at;	/* SIGKILL after a stop signal; keeper: of a mover that does not end */
 	enum monitor_reason reason;
 	bool stopping, ended, detach;
@@ -140,6 +151,12 @@ void monitor_stop(struct monitor *m, enum monitor_reason why, uint64_t timeout_s
 void monitor_oom(struct monitor *m);
 /* Arguments of an internal command; `after` adds wait status and reason. Replaces the process; returns on failure only. */
 void monitor_exec_front(struct monitor *m, const char *command, bool after);
+
+/* monitor_disk.c: when to measure the writable layer. disk_timers() tells that it is time; disk_measured() takes the exit code. */
+void disk_start(struct monitor *m, uint64_t now);
+void disk_measuring(struct monitor *m);
+void disk_measured(struct monitor *m, int code, uint64_t took);
+bool disk_timers(struct monitor *m, uint64_t now, uint64_t *next);
 
 /* monitor_notify.c: refused calls */
 void monitor_notify(struct monitor *m, int *listener, short revents);

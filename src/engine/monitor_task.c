@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,7 +79,7 @@ static void run(struct monitor *m, struct task *t, const char *command, uint64_t
 	t->kill_at = now + ms(limit_ms);
 	/* No process to be had: the next time comes. */
 	if (pid < 0)
-		t->next = now + ms(USAGE_HIGH_MS);
+		t->next = now + ms(USAGE_AGAIN_MS);
 }
 
 static uint64_t health_interval(const struct monitor *m)
@@ -97,23 +96,25 @@ void task_start(struct monitor *m)
 	if (health_interval(m))
 		m->health.next = now + health_interval(m);
 	if (m->kit->disk || m->kit->disk_inodes)
-		m->usage.next = now + ms(USAGE_GLANCE_MS);
+		m->usage.next = now + ms(USAGE_FIRST_MS);
+	disk_start(m, now);
 }
 
-/* Exit code of a measurement: when is the next one? */
+/* Exit code of a measurement: when is the next one, at the latest? */
 static void usage_done(struct monitor *m, int code, uint64_t took)
 {
-	uint64_t next = ms(code == USAGE_HIGH ? USAGE_HIGH_MS : USAGE_FINE_MS);
+	uint64_t next = ms(code >= 0 && code <= 100 ? USAGE_FINE_MS : USAGE_AGAIN_MS);
 
+	disk_measured(m, code, took);
 	if (code == USAGE_OVER || code == USAGE_FAR_OVER) {
+		if (m->stopping)
+			m->kill_at = bare_ticks();
 		monitor_stop(m, MONITOR_DISK, code == USAGE_OVER ? DISK_STOP_S : 0);
 		return;
 	}
 	if (next < took * USAGE_SHARE)
 		next = took * USAGE_SHARE;
 	m->usage.next = m->usage.started + took + next;
-	/* Below three quarters of the limit: an eighth of it may be written before the next look. */
-	m->glance_at = code == USAGE_HIGH ? 0 : bare_ticks() + ms(USAGE_GLANCE_MS);
 }
 
 /* The mover ended: after pid 1, as it should, or the container has nobody who takes its output and answers its calls. */
@@ -165,35 +166,7 @@ void task_end(struct monitor *m)
 		}
 		*all[i] = (struct task){ 0 };
 	}
-	m->glance_at = 0;
-}
-
-/* Much less free space than at the last measurement: somebody writes much, perhaps this container. */
-static void glance(struct monitor *m, uint64_t now)
-{
-	struct statfs fs;
-
-	m->glance_at = now + ms(USAGE_GLANCE_MS);
-	if (m->usage.pid || !m->usage.next || fstatfs(m->kit->fd[MFD_DIR], &fs) < 0)
-		return;
-	uint64_t bytes = (uint64_t)fs.f_bfree * (uint64_t)fs.f_bsize, inodes = fs.f_ffree;
-
-	if ((m->kit->disk && bytes + m->kit->disk / 8 < m->free_bytes) ||
-	    (m->kit->disk_inodes && inodes + m->kit->disk_inodes / 8 < m->free_inodes)) {
-		if (now >= m->usage.started + ms(USAGE_HIGH_MS))
-			m->usage.next = now;
-	}
-}
-
-static void usage_run(struct monitor *m)
-{
-	struct statfs fs;
-
-	if (fstatfs(m->kit->fd[MFD_DIR], &fs) == 0) {
-		m->free_bytes = (uint64_t)fs.f_bfree * (uint64_t)fs.f_bsize;
-		m->free_inodes = fs.f_ffree;
-	}
-	run(m, &m->usage, "__usage", USAGE_LIMIT_MS);
+	m->disk.at = 0;
 }
 
 void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
@@ -210,10 +183,10 @@ void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
 		return;
 	if (m->health.next && now >= m->health.next)
 		run(m, &m->health, "__health", m->kit->health_timeout_ns / NS_PER_MS + CHILD_GRACE_MS);
-	if (m->glance_at && now >= m->glance_at)
-		glance(m, now);
-	if (m->usage.next && now >= m->usage.next)
-		usage_run(m);
+	if (disk_timers(m, now, next) || (m->usage.next && now >= m->usage.next)) {
+		disk_measuring(m);
+		run(m, &m->usage, "__usage", USAGE_LIMIT_MS);
+	}
 	struct task *all[] = { &m->health, &m->usage };
 	for (int i = 0; i < 2; i++) {
 		if (all[i]->kill_at && now >= all[i]->kill_at) {
@@ -223,5 +196,5 @@ void task_timers(struct monitor *m, uint64_t now, uint64_t *next)
 		sooner(next, all[i]->kill_at);
 		sooner(next, all[i]->next);
 	}
-	sooner(next, m->glance_at);
+	sooner(next, m->kill_at);
 }

@@ -172,10 +172,18 @@ static int measure_layer(void *ctx, struct error *e)
 	return r < 0 && r != -EAGAIN ? error_errno(e, r, "cannot measure the writable layer") : 0;
 }
 
-/* More than `quarters` quarters of a limit. */
-static bool over(const struct watermark *w, const struct container_config *k, uint64_t quarters)
+/* Of a limit, in per cent; what exceeds it exceeds 100. */
+static uint64_t percent(uint64_t used, uint64_t limit)
 {
-	return (k->disk && w->bytes > k->disk / 4 * quarters) || (k->disk_inodes && w->inodes > k->disk_inodes / 4 * quarters);
+	return !limit ? 0 : used > limit ? (used > limit * FAR ? 100 * FAR + 1 : 101) : used / (limit / 100 + 1);
+}
+
+static int verdict(const struct watermark *w, const struct container_config *k)
+{
+	uint64_t bytes = percent(w->bytes, k->disk), inodes = percent(w->inodes, k->disk_inodes);
+	uint64_t most = bytes > inodes ? bytes : inodes;
+
+	return most > 100 * FAR ? USAGE_FAR_OVER : most > 100 ? USAGE_OVER : (int)most;
 }
 
 /* The record that a person finds: what was measured, and what was allowed. */
@@ -231,12 +239,8 @@ int watermark_main(const char *id, struct error *e)
 	if (r < 0)
 		return r;
 	r = measure(&c, kit.fd[MFD_USERNS], &w, e);
-	if (r == 0 && over(&w, &c.config, 4 * FAR))
-		r = USAGE_FAR_OVER;
-	else if (r == 0 && over(&w, &c.config, 4))
-		r = USAGE_OVER;
-	else if (r == 0)
-		r = over(&w, &c.config, 3) ? USAGE_HIGH : USAGE_FINE;
+	if (r == 0)
+		r = verdict(&w, &c.config);
 	if (r == USAGE_OVER || r == USAGE_FAR_OVER)
 		record(&c, &w);
 	container_free(&c);

@@ -182,7 +182,7 @@ static int front_main(int argc, char **argv)
 	if (!strcmp(argv[1], "__usage")) {
 		char over[8];
 
-		return file_read_line(kit.fd[MFD_DIR], "over", over, sizeof(over)) == 0 ? USAGE_OVER : USAGE_FINE;
+		return file_read_line(kit.fd[MFD_DIR], "over", over, sizeof(over)) == 0 ? USAGE_OVER : 0;
 	}
 	return 0;
 }
