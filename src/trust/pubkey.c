@@ -273,3 +273,38 @@ int pubkey_verify_raw_ecdsa(const struct pubkey *k, int hash, const void *data, 
 	OPENSSL_free(der);
 	return r;
 }
+
+static bool digest_fits(const struct pubkey *k, bool pss, const unsigned char digest[static 32], const void *sig, size_t sig_len)
+{
+	EVP_PKEY_CTX *p = EVP_PKEY_CTX_new(k->evp, NULL);
+	bool good = p && EVP_PKEY_verify_init(p) == 1;
+
+	if (good && k->kind == PUBKEY_RSA)
+		good = EVP_PKEY_CTX_set_rsa_padding(p, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1;
+	good = good && EVP_PKEY_CTX_set_signature_md(p, EVP_sha256()) == 1;
+	if (good && pss)
+		good = EVP_PKEY_CTX_set_rsa_mgf1_md(p, EVP_sha256()) == 1 &&
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1;
+	good = good && EVP_PKEY_verify(p, sig, sig_len, digest, 32) == 1;
+	EVP_PKEY_CTX_free(p);
+	return good;
+}
+
+int pubkey_verify_digest(const struct pubkey *k, const unsigned char digest[static 32], const void *sig, size_t sig_len,
+			 struct error *e)
+{
+	bool good = false;
+
+	switch (k->kind) {
+	case PUBKEY_ED25519:
+		return error_set(e, EOPNOTSUPP, "a signature of an Ed25519 key cannot be verified by the digest of its content");
+	case PUBKEY_P256:
+	case PUBKEY_P384:
+		good = strict_ecdsa(sig, sig_len) && digest_fits(k, false, digest, sig, sig_len);
+		break;
+	case PUBKEY_RSA:
+		good = (!k->pss_only && digest_fits(k, false, digest, sig, sig_len)) || digest_fits(k, true, digest, sig, sig_len);
+		break;
+	}
+	return good ? 0 : error_set(e, EKEYREJECTED, "the signature was not made by this key over these bytes");
+}

@@ -53,6 +53,9 @@ int pubkey_verify(const struct pubkey *k, enum pubkey_scheme scheme, int hash, c
  * RSA with SHA-256 and PKCS#1 v1.5 or PSS.
  */
 int pubkey_verify_kind(const struct pubkey *k, const void *data, size_t n, const void *sig, size_t sig_len, struct error *e);
+/* The same when only the SHA-256 is known. -EOPNOTSUPP: an Ed25519 key wants the message itself. */
+int pubkey_verify_digest(const struct pubkey *k, const unsigned char digest[static 32], const void *sig, size_t sig_len,
+			 struct error *e);
 /* ECDSA with r and s side by side, each as long as the curve's field (RFC 7518 section 3.4, RFC 9053 section 2.1). */
 int pubkey_verify_raw_ecdsa(const struct pubkey *k, int hash, const void *data, size_t n, const void *sig, size_t sig_len,
 			    struct error *e);

@@ -32,6 +32,7 @@ struct sig_blob {
 	const void *data;
 	size_t size;	     /* bytes; at most SIG_BLOB_MAX */
 	json_t *annotations; /* of its layer's descriptor, over those of its manifest; an object or NULL. Borrowed */
+	const char *subject; /* hex: of an attestation of several things the claim names this one if it is among them; NULL: the first */
 };
 
 /* A piece of a policy. `what` names where it stands ("/etc/keys/a.pub", "keyData") in messages. */
@@ -63,6 +64,12 @@ struct sig_keys {
 	/* Public keys of transparency logs, PEM. With them an entry is required; without them one is not looked at. */
 	const struct sig_bytes *rekor;
 	size_t n_rekor;
+
+	/* Public keys of certificate transparency logs, PEM. With them (and `fulcio`) a promise of one is required (RFC 6962). */
+	const struct sig_bytes *ctlogs;
+	size_t n_ctlogs;
+
+	bool signing_authority; /* notation: the roots are of signing authorities, whose word on the time counts */
 
 	int64_t now; /* seconds since the epoch: expiry is judged at this time */
 };
