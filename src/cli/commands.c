@@ -61,6 +61,7 @@
 	HERE(update) \
 	HERE(usage) \
 	HERE(version) \
+	ELSEWHERE("vet", "brig-vet", "Walls", "look into an image for what it should not have", "image vet") \
 	HERE(volume_create) \
 	HERE(volume_inspect) \
 	HERE(volume_ls) \

@@ -126,6 +126,11 @@ static const int network_calls[] = {
 	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(sigaltstack),
 };
 
+/* What vetting needs beside files: the attributes and links of a folder that it walks, threads of its own. */
+static const int look_calls[] = {
+	SCMP_SYS(readlinkat), SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr), SCMP_SYS(sched_getaffinity), SCMP_SYS(geteuid),
+};
+
 static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -183,7 +188,15 @@ static int allow_network(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 }
 
-enum inhabitant { PIPE, FILES, NETWORK };
+enum inhabitant { PIPE, FILES, NETWORK, LOOK };
+
+static int allow_look(scmp_filter_ctx ctx)
+{
+	int r = allow(ctx, look_calls, ARRAY_SIZE(look_calls));
+
+	/* Stacks and heaps of threads; nothing that can be executed comes into being. */
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
 
 static int enter_seccomp(enum inhabitant who, struct error *e)
 {
@@ -194,10 +207,12 @@ static int enter_seccomp(enum inhabitant who, struct error *e)
 	if (!ctx)
 		return error_set(e, ENOMEM, "seccomp_init");
 	r = allow(ctx, basic_calls, ARRAY_SIZE(basic_calls));
-	if (r == 0 && who == FILES)
+	if (r == 0 && (who == FILES || who == LOOK))
 		r = allow(ctx, file_calls, ARRAY_SIZE(file_calls));
-	if (r == 0 && who == FILES)
+	if (r == 0 && (who == FILES || who == LOOK))
 		r = allow_child(ctx);
+	if (r == 0 && who == LOOK)
+		r = allow_look(ctx);
 	if (r == 0 && who == NETWORK)
 		r = allow(ctx, network_calls, ARRAY_SIZE(network_calls));
 	if (r == 0 && who == NETWORK)
@@ -259,7 +274,7 @@ int room_enter(const struct room *r, struct error *e)
 	err = drop_capabilities(r->keep_reading, e);
 	if (err == 0)
 		err = enter_landlock(r, e);
-	return err < 0 ? err : enter_seccomp(r->network ? NETWORK : FILES, e);
+	return err < 0 ? err : enter_seccomp(r->network ? NETWORK : r->look ? LOOK : FILES, e);
 }
 
 int room_enter_pipe(uint64_t memory, struct error *e)

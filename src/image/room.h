@@ -20,6 +20,7 @@ struct room {
 	size_t n_read;
 	const int *read_files; /* these files may be read (O_PATH descriptors will do) */
 	size_t n_read_files;
+	bool look;	       /* it looks into images: threads, extended attributes, links; no child of another program */
 	bool network;	       /* an inhabitant of the other kind: it speaks with the network and reads no image */
 	uint64_t memory;       /* address space in bytes */
 	uint64_t file_size;    /* the largest file that can be written, in bytes */

@@ -47,20 +47,33 @@ struct vet_finding {
 	json_t *more;	      /* details for machines: package, version, cve, fixed, expected, found; NULL: none */
 };
 
+/* What the person asked for; checks add what they need. Borrowed from the command line. */
+struct vet_options {
+	char **rules; /* --rules FILE: more rules of the impostor check */
+};
+
+/*
+ * Keys of v->facts:
+ *	"not_looked"	array of strings: what was not looked at and why (a missing database, a folder that could not be read)
+ */
 struct vet {
 	/* what is looked at */
 	const char *name;	    /* as the person said it */
+	const char *image;	    /* the name that the image bears ("localhost/web:latest", in an archive "web:1"); NULL: none */
 	const char *digest;	    /* hex digest of the manifest; NULL for folders */
 	const json_t *config;	    /* OCI image configuration; NULL for folders */
 	const struct vet_layer *layers;
 	size_t n_layers;
 	const struct vet_file *files; /* all layers, ascending by layer, then in the table's order of paths */
 	size_t n_files;
+	const struct vet_file *const *merged; /* what a container sees, in the table's order of paths; no whiteouts, nothing hidden */
+	size_t n_merged;
 	/* what was found */
 	struct vet_finding *findings;
 	size_t n_findings;
 	json_t *packages;	    /* inventory, see packages.h; made by the packages check, read by vulnerabilities and SBOM */
-	json_t *facts;		    /* what checks tell each other and the report: claims, capabilities, "not looked at" */
+	json_t *facts;		    /* what checks tell each other and the report, an object; keys below */
+	const struct vet_options *options;
 	/* the rest is private to subject.c */
 	struct vet_subject *subject;
 };
@@ -81,19 +94,36 @@ int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct v
 const struct vet_file *vet_find(const struct vet *v, const char *path);
 /* The same without following the last part. */
 const struct vet_file *vet_lookup(const struct vet *v, const char *path);
-/* Files of the merged tree whose path begins with `dir` + "/", in order: the index of the first, and how many (hidden ones are between
- * them and are to be skipped). */
+/* Files of the merged tree whose path begins with `dir` + "/" ("": all but the root), in order: v->merged[*first] and *n - 1 more. No
+ * link is followed. */
 void vet_below(const struct vet *v, const char *dir, size_t *first, size_t *n);
 
-/* Adds a finding; `title` and `why` are formatted by the caller, `more` is stolen. Paths and values in titles are raw: reports escape. */
+/*
+ * Adds a finding; `check`, `rule` and `why` are copied, `more` is stolen. Paths and values in titles are raw: reports escape. What was found
+ * may hold any bytes: json strings of it are made with vet_json().
+ */
 void vet_add(struct vet *v, const char *check, const char *rule, enum vet_level level, const struct vet_file *f, json_t *more,
 	     const char *why, const char *title, ...) __attribute__((format(printf, 8, 9)));
 
-/* A check. 0, or negative for what stops the whole look (no memory); everything else is a finding. */
+/* A JSON string of any bytes: those that are not UTF-8 are escaped as str_escape() does. NULL gives null. */
+json_t *vet_json(const char *s);
+/* Notes in the facts that something was not looked at; reports show it. */
+void vet_not_looked(struct vet *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+const char *vet_level_name(enum vet_level level);
+/* -EINVAL: no such word. */
+int vet_level_parse(const char *word, enum vet_level *out);
+
+/*
+ * A check. `prepare` (may be NULL) runs in the person's process, before the room is entered: it opens what the check needs of this machine
+ * (a database, rules) and keeps descriptors or bytes in memory; nothing can be opened afterwards but files of the subject. The subject's
+ * files are not there yet; v->name, config, options are. Untrusted bytes are parsed in `run`, not here.
+ * 0, or negative for what stops the whole look (no memory, a file of the person's that is wrong); everything else is a finding.
+ */
 struct vet_check {
 	const char *name;
+	int (*prepare)(struct vet *v, struct error *e);
 	int (*run)(struct vet *v, struct error *e);
 };
 /* In the order in which they run: packages, integrity, impostor, accounts, secrets, malware, hardening, config, vulnerabilities. */
-extern const struct vet_check vet_checks[];
-extern const size_t vet_n_checks;
+extern const struct vet_check *const vet_checks[]; /* NULL ends it */

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/fd.h"
+#include "base/home.h"
+#include "base/path.h"
+#include "engine/container.h"
+#include "engine/ids.h"
+#include "vet/look.h"
+#include "vet/report.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
+
+struct vet_cli_options {
+	char *format, *fail_on, *output, *type, *platform;
+	bool quiet;
+};
+
+static const struct cli_option options[] = {
+	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT", "table (the default) or json", "table json"),
+	CLI_OPT(struct vet_cli_options, fail_on, "fail-on", 0, CLI_STRING, "LEVEL",
+		"exit with 1 when something is as bad as this: critical, high (the default), medium, low, info, or never",
+		"critical high medium low info never"),
+	CLI_OPT(struct vet_cli_options, output, "output", 'o', CLI_STRING, "FILE", "write the report to FILE, not standard output", "files"),
+	CLI_OPT(struct vet_cli_options, type, "type", 0, CLI_STRING, "TYPE",
+		"what the argument is: image, container, archive (an OCI layout or an archive) or folder; else it is found out",
+		"image container archive folder"),
+	CLI_OPT(struct vet_cli_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
+		"of an archive, take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
+	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
+	CLI_END,
+};
+
+/* What is looked at, with what has to be given back afterwards. */
+struct target {
+	struct vet_source source;
+	struct container container;
+	bool is_container;
+	char *scratch; /* a store of its own for an archive */
+};
+
+enum kind { KIND_IMAGE, KIND_CONTAINER, KIND_ARCHIVE, KIND_FOLDER, KIND_ANY };
+
+static int parse_kind(const char *word, enum kind *out, struct error *e)
+{
+	static const char *const words[] = { "image", "container", "archive", "folder" };
+
+	*out = KIND_ANY;
+	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
+		if (streq(word, words[i]))
+			*out = (enum kind)i;
+	if (word && *out == KIND_ANY)
+		return error_set(e, EINVAL, "--type %s: image, container, archive or folder", word);
+	return 0;
+}
+
+static enum kind kind_of_path(const char *path)
+{
+	_cleanup_free_ char *layout = xasprintf("%s/oci-layout", path);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return KIND_ANY;
+	return !S_ISDIR(st.st_mode) || stat(layout, &st) == 0 ? KIND_ARCHIVE : KIND_FOLDER;
+}
+
+/* A path is one when it looks like one; else containers and images come first, as with brig inspect. */
+static enum kind guess(const char *arg)
+{
+	struct container c;
+	struct image img;
+	bool found;
+
+	if (arg[0] == '/' || streq(arg, ".") || streq(arg, "..") || str_after(arg, "./") || str_after(arg, "../"))
+		return kind_of_path(arg);
+	found = container_find(arg, &c, NULL) == 0;
+	if (found) {
+		container_free(&c);
+		return KIND_CONTAINER;
+	}
+	found = image_find(arg, &img, NULL) == 0;
+	if (found) {
+		image_free(&img);
+		return KIND_IMAGE;
+	}
+	return kind_of_path(arg);
+}
+
+/* rw/up of a container, or what says that there is none to look at. */
+static int open_writable(struct target *t, struct error *e)
+{
+	const struct container *c = &t->container;
+	_cleanup_close_ int rw = -1;
+
+	if (c->config.root_tmpfs)
+		strv_add_copy(&t->source.not_looked, "what the container has written: its writable layer lies in memory");
+	if (c->config.root_tmpfs || c->config.read_only)
+		return 0;
+	rw = openat(c->dir_fd, "rw", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (rw >= 0)
+		t->source.folder = openat(rw, "up", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (t->source.folder < 0 && errno != ENOENT)
+		return error_errno(e, errno, "cannot open the writable layer");
+	t->source.overlay = true;
+	t->source.shift_uid = home_is_root() ? c->config.id_first_uid : 0;
+	t->source.shift_gid = home_is_root() ? c->config.id_first_gid : 0;
+	return 0;
+}
+
+static int open_container(struct target *t, const char *ref, struct error *e)
+{
+	int r = container_find(ref, &t->container, e);
+
+	if (r < 0)
+		return r;
+	t->is_container = true;
+	if (t->container.config.rootfs)
+		r = vet_source_folder(&t->source, t->container.config.rootfs, e);
+	else
+		r = vet_source_layers(&t->source, t->container.config.image_id, t->container.config.tree, e);
+	if (r == 0 && !t->container.config.rootfs)
+		r = open_writable(t, e);
+	free(t->source.name);
+	t->source.name = xstrdup(t->container.config.name);
+	if (!t->source.image)
+		t->source.image = xstrdup(t->container.config.image_name);
+	return r;
+}
+
+static void loading(void *arg, uint64_t done, uint64_t total)
+{
+	struct cli_progress *bar = arg;
+
+	bar->total = total;
+	cli_progress_set(bar, done);
+}
+
+static int open_archive(struct target *t, const char *path, const struct vet_cli_options *o, bool accept, struct error *e)
+{
+	struct cli_progress bar;
+	struct vet_archive a = { .path = path, .platform = o->platform, .accept_no_landlock = accept, .arg = &bar };
+	bool show = !o->quiet && isatty(2);
+	int r;
+
+	if (show) {
+		a.progress = loading;
+		cli_progress_start(&bar, "Unpacking", 0);
+	}
+	r = vet_source_archive(&t->source, &a, &t->scratch, e);
+	if (show)
+		cli_progress_end(&bar);
+	free(t->source.name);
+	t->source.name = xstrdup(path);
+	return r;
+}
+
+static int open_target(struct target *t, const char *arg, const struct vet_cli_options *o, bool accept, struct error *e)
+{
+	enum kind kind;
+	int r = parse_kind(o->type, &kind, e);
+
+	if (r < 0)
+		return r;
+	switch (kind == KIND_ANY ? guess(arg) : kind) {
+	case KIND_CONTAINER:
+		return open_container(t, arg, e);
+	case KIND_ARCHIVE:
+		return open_archive(t, arg, o, accept, e);
+	case KIND_FOLDER:
+		return vet_source_folder(&t->source, arg, e);
+	case KIND_IMAGE:
+		return vet_source_image(&t->source, arg, e);
+	case KIND_ANY:
+		break;
+	}
+	error_set(e, ENOENT, "%s: no image, container, archive or folder", arg);
+	error_hint(e, "brig images and brig ps -a list those that are here");
+	return -ENOENT;
+}
+
+static void close_target(struct target *t)
+{
+	vet_source_free(&t->source);
+	if (t->is_container)
+		container_free(&t->container);
+	if (t->scratch)
+		path_remove_tree(AT_FDCWD, t->scratch);
+	free(t->scratch);
+}
+
+static int as_container(void *who, int (*fn)(void *ctx, struct error *e), void *ctx, struct error *e)
+{
+	return ids_run_as(who, fn, ctx, e);
+}
+
+/* One line on the terminal, drawn anew for each check. */
+static void show_progress(void *arg, const char *check, size_t index, size_t n, uint64_t bytes)
+{
+	enum { BAR = 24 };
+	_cleanup_free_ char *name = str_escape(arg);
+	_cleanup_buf_ struct buf line = { 0 };
+	int filled = n ? (int)(index * BAR / n) : 0;
+	char size[24];
+
+	format_size(bytes, false, size);
+	buf_puts(&line, "\r\033[K");
+	if (check)
+		buf_printf(&line, "Vetting %s  [%.*s%*s]  %zu of %zu: %s  %s", name, filled, "########################", BAR - filled, "",
+			   index + 1, n, check, size);
+	fd_write_all(2, line.data, line.len);
+}
+
+typedef void (*report_fn)(const struct vet *v, struct buf *out);
+
+static int choose_report(const char *format, report_fn *out, struct error *e)
+{
+	static const struct {
+		const char *name;
+		report_fn fn;
+	} reports[] = {
+		{ "table", vet_report_table },
+		{ "json", vet_report_json },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reports); i++) {
+		if (!streq(format ? format : "table", reports[i].name))
+			continue;
+		*out = reports[i].fn;
+		return 0;
+	}
+	return error_set(e, EINVAL, "--format %s: table or json", format);
+}
+
+static int choose_level(const char *word, enum vet_level *out, bool *never, struct error *e)
+{
+	*out = VET_HIGH;
+	*never = streq(word, "never");
+	if (!word || *never || vet_level_parse(word, out) == 0)
+		return 0;
+	return error_set(e, EINVAL, "--fail-on %s: critical, high, medium, low, info or never", word);
+}
+
+static int open_output(const char *path, struct error *e)
+{
+	int fd = path && !streq(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644) :
+					     fcntl(1, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? error_errno(e, errno, "%s", path ? path : "standard output") : fd;
+}
+
+static int look(struct target *t, struct vet_look *how, struct vet_verdict *verdict, struct error *e)
+{
+	how->keep_reading = home_is_root();
+	if (t->is_container && !t->container.config.rootfs && t->source.folder >= 0) {
+		how->keep_reading = true;
+		how->run_as = as_container;
+		how->who = &t->container;
+	}
+	return vet_look(&t->source, how, verdict, e);
+}
+
+static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
+{
+	struct target t = { 0 };
+	struct vet_look how = { 0 };
+	struct vet_verdict verdict = { 0 };
+	enum vet_level level;
+	struct conf conf;
+	bool never;
+	int r = choose_level(o->fail_on, &level, &never, e);
+
+	if (r == 0)
+		r = choose_report(o->format, &how.report, e);
+	if (r == 0)
+		r = conf_load(&conf, e);
+	if (r < 0)
+		return r;
+	how.accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
+	conf_free(&conf);
+	how.out = open_output(o->output, e);
+	if (how.out < 0)
+		return how.out;
+	if (!o->quiet && isatty(2)) {
+		how.progress = show_progress;
+		how.arg = (char *)arg;
+	}
+	vet_source_init(&t.source);
+	r = open_target(&t, arg, o, how.accept_no_landlock, e);
+	if (r == 0)
+		r = look(&t, &how, &verdict, e);
+	close_target(&t);
+	close(how.out);
+	for (int i = 0; r == 0 && !never && i <= (int)level; i++)
+		if (verdict.counts[i])
+			return EXIT_FOUND;
+	return r;
+}
+
+static int run(void *options_, int argc, char **argv, struct error *e)
+{
+	sigset_t stop;
+	int r;
+
+	(void)argc;
+	/* An archive's scratch folder goes when a person stops us: the loader and the look both hear the signals that wait here. */
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	r = vet(options_, argv[0], e);
+	if (r < 0 && e->exit == 0)
+		e->exit = EXIT_BLIND;
+	return r;
+}
+
+const struct cli_command cmd_vet = {
+	.name = "vet",
+	.aliases = "image vet",
+	.group = "Walls",
+	.args = "[OPTIONS] IMAGE|CONTAINER|LAYOUT|ARCHIVE|FOLDER",
+	.summary = "look into an image for what it should not have",
+	.description =
+		"Looks at every file of every layer, those too that a higher layer removed: they can still be read by whoever has the "
+		"image. It happens in a process without network that can write nothing but its report and call few of the kernel's "
+		"functions. An archive or OCI layout is unpacked into a folder of its own first, by the same rules as brig load, and "
+		"removed again.\n\n"
+		"Exit code: 0 when nothing is as bad as --fail-on, 1 when something is, 2 when it could not look.",
+	.options = options,
+	.options_size = sizeof(struct vet_cli_options),
+	.min_args = 1,
+	.max_args = 1,
+	.complete = "images",
+	.run = run,
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every check, in the order in which they run: see vet.h. A check is `vet_check_NAME` of a file in src/vet/. */
+#include "vet/vet.h"
+
+/* clang-format off */
+#define CHECKS \
+	CHECK(config) \
+
+/* clang-format on */
+
+#define CHECK(name) extern const struct vet_check vet_check_##name;
+CHECKS
+#undef CHECK
+
+#define CHECK(name) &vet_check_##name,
+const struct vet_check *const vet_checks[] = { CHECKS NULL };

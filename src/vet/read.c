@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding files in the merged tree and reading their bytes. */
+#include "vet/internal.h"
+
+#include "base/cleanup.h"
+#include "base/path.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINKS_MAX = 40 };
+
+/* The first place in the merged tree that is not before `path`. */
+static size_t lower_bound(const struct vet *v, const char *path)
+{
+	size_t low = 0, high = v->n_merged;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (table_path_cmp(v->merged[mid]->path, path) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static const struct vet_file *exact(const struct vet *v, const char *path)
+{
+	size_t i = lower_bound(v, path);
+
+	return i < v->n_merged && streq(v->merged[i]->path, path) ? v->merged[i] : NULL;
+}
+
+/* Takes the last part off. */
+static void up(struct buf *at)
+{
+	while (at->len && at->data[at->len - 1] != '/')
+		at->len--;
+	if (at->len)
+		at->len--;
+	at->data[at->len] = 0;
+}
+
+/*
+ * As the kernel resolves a path in a root of its own: part by part, links in place, ".." not above the root. `todo` is consumed.
+ */
+static const struct vet_file *resolve(const struct vet *v, const char *path, bool follow)
+{
+	_cleanup_buf_ struct buf at = { 0 };
+	_cleanup_free_ char *todo = xstrdup(path);
+	const struct vet_file *f = exact(v, "");
+	char *p = todo, *joined;
+	int links = 0;
+
+	buf_puts(&at, "");
+	while (*p) {
+		size_t n = strcspn(p, "/"), before = at.len;
+		bool last;
+
+		if (n == 0) {
+			p++;
+			continue;
+		}
+		last = p[n + strspn(p + n, "/")] == 0;
+		if (n == 1 && *p == '.') {
+			p += n;
+			continue;
+		}
+		if (n == 2 && p[0] == '.' && p[1] == '.') {
+			up(&at);
+			p += n;
+			continue;
+		}
+		if (at.len + n + 1 > TREE_PATH_MAX)
+			return NULL;
+		buf_printf(&at, "%s%.*s", before ? "/" : "", (int)n, p);
+		f = exact(v, at.data);
+		if (!f)
+			return NULL;
+		p += n;
+		if (f->inode->type == 'l' && (!last || follow)) {
+			if (++links > LINKS_MAX)
+				return NULL;
+			joined = xasprintf("%s/%s", f->inode->target ? f->inode->target : "", p);
+			at.len = joined[0] == '/' ? 0 : before;
+			at.data[at.len] = 0;
+			free(todo);
+			p = todo = joined;
+		} else if (f->inode->type != 'd' && !last) {
+			return NULL;
+		}
+	}
+	return exact(v, at.data);
+}
+
+const struct vet_file *vet_find(const struct vet *v, const char *path)
+{
+	return resolve(v, path, true);
+}
+
+const struct vet_file *vet_lookup(const struct vet *v, const char *path)
+{
+	return resolve(v, path, false);
+}
+
+void vet_below(const struct vet *v, const char *dir, size_t *first, size_t *n)
+{
+	size_t len, i;
+
+	while (*dir == '/')
+		dir++;
+	len = strlen(dir);
+	i = lower_bound(v, dir);
+	if (i < v->n_merged && streq(v->merged[i]->path, dir))
+		i++;
+	*first = i;
+	/* Everything below a folder follows it at once. */
+	while (i < v->n_merged && (len == 0 || (strncmp(v->merged[i]->path, dir, len) == 0 && v->merged[i]->path[len] == '/')))
+		i++;
+	*n = i - *first;
+}
+
+/* Law 6: an object is what its name says when it is used. Asked once for each inode. */
+static int verify(struct vet_subject *s, struct inode *in, const struct vet_bytes *b)
+{
+	unsigned char sha[SHA256_LEN];
+	char name[OBJECT_NAME_LEN + 1];
+
+	if (in->mark)
+		return 0;
+	hash_start(s->hash);
+	hash_add(s->hash, b->data, b->size);
+	hash_end(s->hash, sha);
+	object_name(sha, name);
+	if (!streq(name, in->object))
+		return -EBADMSG;
+	in->mark = in;
+	return 0;
+}
+
+static int map_object(struct vet_subject *s, struct inode *in, struct vet_bytes *out)
+{
+	_cleanup_close_ int fd = openat(s->objects, in->object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	void *p;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EIO;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != in->size)
+		return -EBADMSG;
+	p = mmap(NULL, (size_t)in->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = (struct vet_bytes){ .data = p, .size = (size_t)in->size, .mapped = true };
+	r = verify(s, in, out);
+	if (r < 0)
+		vet_bytes_free(out);
+	return r;
+}
+
+/* Copied, not mapped: whoever owns the folder may cut the file meanwhile. */
+static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max, struct vet_bytes *out)
+{
+	_cleanup_close_ int fd = path_open_beneath(s->folder, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	_cleanup_free_ unsigned char *data = NULL;
+	size_t got = 0, size;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EIO;
+	if (!S_ISREG(st.st_mode))
+		return -EIO;
+	if ((uint64_t)st.st_size > max)
+		return -EFBIG;
+	size = (size_t)st.st_size;
+	data = xmalloc(size + 1);
+	while (got < size) {
+		ssize_t n = read(fd, data + got, size - got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -EIO;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	if (got == 0)
+		return 0;
+	data[got] = 0;
+	*out = (struct vet_bytes){ .data = steal_ptr(&data), .size = got };
+	return 0;
+}
+
+int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct vet_bytes *out)
+{
+	struct vet_subject *s = v->subject;
+	int r = 0;
+
+	*out = (struct vet_bytes){ .data = (const unsigned char *)"" };
+	if (!f->inode || f->inode->type != 'f')
+		return -EINVAL;
+	if (f->inode->size > max)
+		return -EFBIG;
+	if (f->layer == s->folder_layer && !f->inode->object[0])
+		r = read_file(s, f, max, out);
+	else if (f->inode->size)
+		r = map_object(s, (struct inode *)f->inode, out);
+	if (r == 0)
+		s->read += out->size;
+	return r;
+}
+
+void vet_bytes_free(struct vet_bytes *b)
+{
+	if (b->mapped)
+		munmap((void *)b->data, b->size);
+	else if (b->size)
+		free((void *)b->data);
+	*b = (struct vet_bytes){ .data = (const unsigned char *)"" };
+}
