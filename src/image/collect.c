@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "image/index.h"
 #include "image/name.h"
+#include "image/reference.h"
 #include "image/tree.h"
 
 #include <dirent.h>
@@ -73,7 +74,7 @@ static bool kept(const struct names *s, const char *name)
 }
 
 struct collection {
-	struct names blobs, layers, trees, objects;
+	struct names blobs, layers, trees, objects, signatures;
 	struct store_freed freed;
 	store_run as_owner;
 	bool left; /* something could not be removed by us */
@@ -120,14 +121,37 @@ static int each_container(int (*fn)(void *arg, const char *id, const json_t *con
 	return r < 0 ? error_wrap(e, "%s/containers", home_data_path(NULL)) : 0;
 }
 
+/* Signatures of the manifest and of the index that it came by, with that index: what a signature of it says needs it. */
+static void mark_signed(struct collection *c, const char *manifest, const char *pulled)
+{
+	const char *hex = reference_pulled_digest(pulled, NULL);
+
+	keep(&c->signatures, manifest);
+	if (hex) {
+		keep(&c->signatures, hex);
+		keep(&c->blobs, hex);
+	}
+}
+
 static int mark_container(void *arg, const char *id, const json_t *config)
 {
 	struct collection *c = arg;
 	const char *tree = json_string_value(json_object_get(config, "tree"));
 
+	const char *manifest = json_string_value(json_object_get(config, "image_manifest"));
+
 	(void)id;
 	if (tree && hex_valid(tree, DIGEST_HEX))
 		keep(&c->trees, tree);
+	/* Its next start asks again whether it may run, with the same documents. */
+	if (manifest && hex_valid(manifest, DIGEST_HEX)) {
+		const char *image = json_string_value(json_object_get(config, "image_id"));
+
+		keep(&c->blobs, manifest);
+		if (image && hex_valid(image, DIGEST_HEX))
+			keep(&c->blobs, image);
+		mark_signed(c, manifest, json_string_value(json_object_get(config, "image_pulled")));
+	}
 	return 0;
 }
 
@@ -166,6 +190,7 @@ static int mark_image(struct collection *c, int images, const struct index_entry
 	keep(&c->blobs, i->manifest);
 	keep(&c->blobs, i->config);
 	keep(&c->trees, i->tree);
+	mark_signed(c, i->manifest, i->pulled);
 	snprintf(path, sizeof(path), "blobs/sha256/%s", i->manifest);
 	manifest = json_read(images, path, INDEX_CONFIG_MAX, c->e);
 	if (!manifest)
@@ -417,6 +442,7 @@ static int collect(struct collection *c)
 {
 	_cleanup_(index_free) struct index x = { 0 };
 	_cleanup_close_ int images = home_data_dir("images", c->e), blobs = -1, objects = -1, lock = -1;
+	size_t signatures = 0;
 	int r;
 
 	if (images < 0)
@@ -444,6 +470,8 @@ static int collect(struct collection *c)
 	r = sweep_folders(c, "trees", &c->trees, &c->freed.trees);
 	if (r == 0)
 		r = sweep_folders(c, "layers", &c->layers, &c->freed.layers);
+	if (r == 0)
+		r = sweep_folders(c, "signatures", &c->signatures, &signatures);
 	blobs = openat(images, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (r == 0 && blobs >= 0)
 		r = sweep_files(c, blobs, &c->blobs, &c->freed.blobs);
@@ -470,6 +498,7 @@ int store_collect(store_run as_owner, bool wait, struct store_freed *freed, stru
 	free(c.layers.slots);
 	free(c.trees.slots);
 	free(c.objects.slots);
+	free(c.signatures.slots);
 	if (freed)
 		*freed = c.freed;
 	return r < 0 ? error_wrap(e, "cannot clean up the image store") : 0;

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "image/signatures.h"
 #include "image/store.h"
 
 enum { FETCH_SOCKET = 3, FETCH_FOLDER = 4, FETCH_REQUEST = 5, FETCH_BLOBS = 6, FETCH_MEDIA_TYPE = 128 };
@@ -36,6 +37,7 @@ struct fetch_request {
 	char *certificate, *key; /* PEM of the client; NULL: none */
 	char **token_servers;	 /* HOST[:PORT] that may be sent the password too */
 	char *platform;		 /* NULL: this machine's */
+	char *lookaside;	 /* pull: http or https URL below which GPG signatures lie; NULL */
 	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
 	char *media_type;	 /* push: of the manifest */
 	bool insecure;		 /* a person named this registry insecure */
@@ -53,8 +55,9 @@ void fetch_request_free(struct fetch_request *r);
 struct fetch_message {
 	enum fetch_word {
 		FETCH_PROGRESS, /* bytes */
-		FETCH_TOP,	/* what the reference means */
+		FETCH_TOP,	/* what the reference means. The answer: 'y', or 'n' when it is here and only its signatures are wanted */
 		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
+		FETCH_SIGNATURE, /* `kept`: one lies in the folder, by the name that signature_name() gives */
 		FETCH_NOTE,
 		FETCH_ERROR,
 		FETCH_DONE,
@@ -67,6 +70,7 @@ struct fetch_message {
 			char hex[DIGEST_SIZE], media_type[FETCH_MEDIA_TYPE];
 			uint64_t size;
 		} top; /* PULL: manifest or index; also for WANT, without media type */
+		struct signature_kept kept;
 		char note[512];
 		struct error error;
 	};

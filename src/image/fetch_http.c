@@ -81,7 +81,8 @@ static void forget_answer(struct http_request *q)
 	free(q->digest);
 	free(q->challenge);
 	free(q->range);
-	q->type = q->location = q->digest = q->challenge = q->range = NULL;
+	free(q->signatures);
+	q->type = q->location = q->digest = q->challenge = q->range = q->signatures = NULL;
 	q->status = 0;
 	q->header_bytes = 0;
 	q->failed = 0;
@@ -122,6 +123,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 		{ "docker-content-digest:", offsetof(struct http_request, digest) },
 		{ "www-authenticate:", offsetof(struct http_request, challenge) },
 		{ "content-range:", offsetof(struct http_request, range) },
+		{ "x-registry-supports-signatures:", offsetof(struct http_request, signatures) },
 	};
 	struct http_request *q = arg;
 	size_t len = size * n;

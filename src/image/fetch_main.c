@@ -95,6 +95,22 @@ static char *scope_of(const struct fetch_request *r)
 	}
 }
 
+/* The server of signatures that a person's registries.d names. It gets no password and no certificate of the client. */
+static int open_aside(struct fetching *f, struct error *e)
+{
+	bool plain = !url_is_https(f->req.lookaside);
+	int r;
+
+	f->aside_req = (struct fetch_request){ .server = url_authority(f->req.lookaside), .authorities = f->req.authorities,
+					       .timeout_s = f->req.timeout_s };
+	if (!f->aside_req.server)
+		return error_set(e, EINVAL, "registries.d: \"%.200s\" is no URL", f->req.lookaside);
+	r = http_open(&f->aside_req, NULL, &f->aside, e);
+	if (r == 0)
+		f->aside->plain = plain;
+	return r;
+}
+
 static int work(struct fetching *f, struct error *e)
 {
 	_cleanup_free_ char *text = NULL, *scope = NULL;
@@ -116,6 +132,8 @@ static int work(struct fetching *f, struct error *e)
 	scope = scope_of(&f->req);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	r = http_open(&f->req, scope, &f->http, e);
+	if (r == 0 && f->req.lookaside)
+		r = open_aside(f, e);
 	if (r == 0)
 		r = enter(&f->req, e);
 	if (r < 0)

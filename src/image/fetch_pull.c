@@ -203,24 +203,37 @@ static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct er
 	return r;
 }
 
+/* May all of it be fetched (1), or is it here already (0)? */
+static int tell_top(const struct document *top, struct error *e)
+{
+	struct fetch_message m = { .word = FETCH_TOP };
+	char answer = 0;
+
+	memcpy(m.top.hex, top->hex, DIGEST_SIZE);
+	memcpy(m.top.media_type, top->type, sizeof(top->type));
+	m.top.size = top->n;
+	fetch_tell(&m);
+	if (socket_recv(FETCH_SOCKET, &answer, 1, NULL, NULL) != 1)
+		return error_set(e, EPIPE, "nobody wants it any more");
+	return answer == 'y';
+}
+
 int fetch_pull(struct fetching *f, struct error *e)
 {
 	struct image_limits limits = { .layers = f->req.layers_max, .bytes = f->req.size_max };
 	_cleanup_(document_free) struct document top = { 0 }, chosen = { 0 };
 	_cleanup_(oci_manifest_free) struct oci_manifest m = { 0 };
-	struct fetch_message said = { .word = FETCH_TOP };
 	struct oci_platform platform;
 	struct document *manifest = &top;
-	int r = oci_platform_parse(f->req.platform, &platform, e);
+	int r = oci_platform_parse(f->req.platform, &platform, e), all;
 
 	if (r == 0)
 		r = get_document(f, f->req.reference, NULL, &top, e);
 	if (r < 0)
 		return r;
-	memcpy(said.top.hex, top.hex, DIGEST_SIZE);
-	memcpy(said.top.media_type, top.type, sizeof(top.type));
-	said.top.size = top.n;
-	fetch_tell(&said);
+	all = tell_top(&top, e);
+	if (all < 0)
+		return all;
 	/* An index in an index is nobody's: the unpacker would take it, a registry has no reason to send it. */
 	if (r == KIND_INDEX) {
 		r = get_of_index(f, top.json, &platform, &chosen, e);
@@ -231,5 +244,9 @@ int fetch_pull(struct fetching *f, struct error *e)
 		manifest = &chosen;
 	}
 	r = oci_manifest_read(json_incref(manifest->json), &limits, &m, e);
-	return r < 0 ? r : get_blobs(f, &m, e);
+	if (r == 0 && all)
+		r = get_blobs(f, &m, e);
+	if (r == 0)
+		fetch_signatures(f, top.hex, manifest->hex);
+	return r;
 }

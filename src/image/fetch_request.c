@@ -18,6 +18,7 @@ static const struct {
 	{ "certificate", offsetof(struct fetch_request, certificate) },
 	{ "key", offsetof(struct fetch_request, key) },
 	{ "platform", offsetof(struct fetch_request, platform) },
+	{ "lookaside", offsetof(struct fetch_request, lookaside) },
 	{ "from", offsetof(struct fetch_request, from) },
 	{ "media_type", offsetof(struct fetch_request, media_type) },
 };

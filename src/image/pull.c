@@ -3,8 +3,10 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "image/hash.h"
 #include "image/index.h"
 #include "image/load.h"
+#include "image/lookaside.h"
 #include "image/oci.h"
 #include "image/publish.h"
 
@@ -19,6 +21,9 @@ struct pulling {
 	char top[DIGEST_SIZE], type[FETCH_MEDIA_TYPE];
 	uint64_t size;
 	struct pulled *out;
+	char *lookaside; /* URL; NULL: none */
+	struct signature_kept *kept; /* lie beside the blobs */
+	size_t n_kept;
 };
 
 /* An entry that was pulled under this name as this digest, and is whole: there is nothing to do. */
@@ -53,6 +58,13 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 {
 	struct pulling *p = arg;
 
+	if (m->word == FETCH_SIGNATURE) {
+		if (p->n_kept >= 2 * SIGNATURES_MAX)
+			return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+		p->kept = xrealloc(p->kept, p->n_kept + 1, sizeof(*p->kept));
+		p->kept[p->n_kept++] = m->kept;
+		return 0;
+	}
 	if (m->word == FETCH_WANT) {
 		/* The lock of the store is held: what is here stays here. */
 		if (faccessat(p->dirs.store_blobs, m->top.hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -68,7 +80,7 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 	if (p->req->pinned && !streq(p->req->pinned, p->top))
 		return refuse_moved(p, p->top, e);
 	p->out->here = is_here(p, p->top);
-	return p->out->here ? -EALREADY : 0;
+	return !p->out->here;
 }
 
 static int make_layout(struct pulling *p, struct error *e)
@@ -115,6 +127,68 @@ static int unpack(struct pulling *p, struct error *e)
 	return 0;
 }
 
+/* A signature that cannot be had leaves the image as it is: without it nobody vouches, and that stops a start, not a pull. */
+static int tell_unsigned(struct pulling *p, struct error *e)
+{
+	_cleanup_free_ char *text = xasprintf("not all of its signatures were fetched: %.400s", e->text);
+
+	if (p->req->report.note)
+		p->req->report.note(p->req->report.arg, text);
+	*e = (struct error){ 0 };
+	return 0;
+}
+
+/* What a signature of the index says of the manifest is only told by the index. It is small, and stays (see collect.c). */
+static int keep_index(struct pulling *p, int blobs, struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char hex[DIGEST_SIZE];
+	size_t n;
+	int r;
+
+	if (faccessat(p->dirs.store_blobs, p->top, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	r = file_read(blobs, p->top, OCI_DOCUMENT_MAX, &text, &n);
+	if (r < 0)
+		return r == -ENOENT ? 0 : error_errno(e, r, "the index of the image");
+	hash_hex(text, n, hex);
+	if (!streq(hex, p->top))
+		return error_set(e, EBADMSG, "the index of the image is not what it was said to be");
+	r = file_replace(p->dirs.store_blobs, hex, text, n, 0444, true);
+	return r < 0 ? error_errno(e, r, "cannot keep the index of the image") : 0;
+}
+
+/* Signatures of the folders that registries.d names, which the process with the network cannot read. */
+static int look_aside(struct pulling *p, const char *manifest, struct error *e)
+{
+	const struct reference *ref = p->req->ref;
+	const char *folder = p->lookaside ? lookaside_folder(p->lookaside) : NULL;
+	int r = folder ? signatures_add_lookaside(folder, ref->path, p->top, e) : 0;
+
+	return r == 0 && folder && !streq(manifest, p->top) ? signatures_add_lookaside(folder, ref->path, manifest, e) : r;
+}
+
+static int keep_signatures(struct pulling *p, int blobs, struct error *e)
+{
+	_cleanup_free_ char *pulled = reference_pulled(p->req->ref, p->top);
+	_cleanup_(index_free) struct index x = { 0 };
+	const char *manifest = p->top;
+	int r = index_read(&x, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < x.n; i++)
+		if (streq(x.entries[i].pulled, pulled) && streq(x.entries[i].config, p->out->id))
+			manifest = x.entries[i].manifest;
+	r = keep_index(p, blobs, e);
+	if (r < 0)
+		return r;
+	r = signatures_take(blobs, p->kept, p->n_kept, e);
+	if (r == 0)
+		r = look_aside(p, manifest, e);
+	return r < 0 ? tell_unsigned(p, e) : 0;
+}
+
 static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
 {
 	_cleanup_close_ int blobs = -1;
@@ -126,13 +200,33 @@ static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
 	if (blobs < 0)
 		return error_errno(e, errno, "cannot open a folder in the store");
 	err = registry_run(r, blobs, NULL, 0, &p->req->report, heard, p, e);
-	if (err == -EALREADY)
-		return 0;
+	if (p->out->here) {
+		if (err < 0 && err != -EINTR)
+			err = tell_unsigned(p, e);
+		return err < 0 ? err : keep_signatures(p, blobs, e);
+	}
 	if (err == 0 && !p->top[0])
 		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
 	if (err == 0)
 		err = make_layout(p, e);
-	return err < 0 ? err : unpack(p, e);
+	if (err == 0)
+		err = unpack(p, e);
+	return err < 0 ? err : keep_signatures(p, blobs, e);
+}
+
+static int find_lookaside(struct pulling *p, struct fetch_request *r, struct error *e)
+{
+	_cleanup_(lookasides_free) struct lookasides all = { 0 };
+	_cleanup_free_ char *name = reference_name(p->req->ref);
+	_cleanup_free_ char *image = name ? steal_ptr(&name) : reference_pulled(p->req->ref, p->req->ref->digest);
+	int err = lookasides_load(&all, e);
+
+	if (err < 0)
+		return err;
+	p->lookaside = lookaside_url(&all, image, false);
+	if (p->lookaside && !lookaside_folder(p->lookaside))
+		r->lookaside = xstrdup(p->lookaside);
+	return 0;
 }
 
 int image_pull(const struct pull_request *req, struct pulled *out, struct error *e)
@@ -149,6 +243,9 @@ int image_pull(const struct pull_request *req, struct pulled *out, struct error 
 		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
 	r.operation = FETCH_PULL;
 	r.platform = xstrdup(req->platform);
+	err = find_lookaside(&p, &r, e);
+	if (err < 0)
+		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
 	store_sweep();
 	lock = store_lock(false, true, e);
 	if (lock < 0)
@@ -158,6 +255,8 @@ int image_pull(const struct pull_request *req, struct pulled *out, struct error 
 		return err;
 	err = fetch(&p, &r, e);
 	staging_close(&p.dirs);
+	free(p.kept);
+	free(p.lookaside);
 	if (err < 0 && err != -EKEYREJECTED && !(e && str_after(e->text, "cannot pull")))
 		error_wrap(e, "cannot pull %s", name ? name : by_digest);
 	return err;

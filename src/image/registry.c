@@ -165,7 +165,7 @@ static int answer(struct hearing *h, const struct fetch_message *m)
 	int r = h->heard ? h->heard(h->arg, m, h->e) : 0;
 	char c = r > 0 ? 'y' : 'n';
 
-	if (r < 0 || m->word == FETCH_TOP)
+	if (r < 0 || m->word == FETCH_SIGNATURE)
 		return r < 0 ? r : 0;
 	r = socket_send(h->socket, &c, 1, NULL, 0);
 	return r < 0 ? error_errno(h->e, r, "the process that speaks with the registry") : 0;
@@ -191,6 +191,9 @@ static int take_message(struct hearing *h)
 	case FETCH_WANT:
 		m.top.media_type[FETCH_MEDIA_TYPE - 1] = 0;
 		return hex_valid(m.top.hex, DIGEST_HEX) ? answer(h, &m) : error_set(h->e, EPROTO, nonsense);
+	case FETCH_SIGNATURE:
+		return hex_valid(m.kept.hex, DIGEST_HEX) && hex_valid(m.kept.subject, DIGEST_HEX) && m.kept.kind <= SIGNATURE_PART ?
+			       answer(h, &m) : error_set(h->e, EPROTO, nonsense);
 	case FETCH_NOTE:
 		m.note[sizeof(m.note) - 1] = 0;
 		if (h->report->note)

@@ -21,8 +21,8 @@ struct registry_report {
 int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e);
 
 /*
- * Runs brig-registry. `heard` is called for each FETCH_TOP and FETCH_WANT: negative ends it with that; for FETCH_WANT 1 fetches the
- * blob. `folder` -1 but for a pull. `fds`: of the blobs for a push. Blocks and takes SIGINT, SIGTERM, SIGHUP meanwhile.
+ * Runs brig-registry. `heard` is called for each FETCH_TOP, FETCH_WANT and FETCH_SIGNATURE: negative ends it with that; 1 fetches
+ * the image or the blob. `folder` -1 but for a pull. `fds`: of the blobs for a push. Blocks and takes SIGINT, SIGTERM, SIGHUP meanwhile.
  */
 typedef int (*registry_heard)(void *arg, const struct fetch_message *m, struct error *e);
 int registry_run(const struct fetch_request *r, int folder, const int *fds, size_t n_fds, const struct registry_report *report,
