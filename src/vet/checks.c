@@ -4,6 +4,7 @@
 
 /* clang-format off */
 #define CHECKS \
+	CHECK(packages) \
 	CHECK(config) \
 
 /* clang-format on */

@@ -55,6 +55,7 @@ struct pkg {
 	const char *version; /* "" when not known; rpm: [epoch:]version-release */
 	const char *arch, *source, *source_version, *license, *maintainer; /* NULL: not recorded */
 	const char *path;    /* database or file it was read from */
+	const char *owner;   /* language packages: the distribution's package that brought it; NULL: none. Set by the checks */
 	int layer;	     /* set by the checks; -1 */
 	bool foreign;	     /* deb: its files are recorded as NAME:ARCH (Multi-Arch: same) */
 	int64_t installed_kib; /* deb: Installed-Size; -1: not recorded */
@@ -162,8 +163,8 @@ int pkg_from_purl(struct pkgs *p, struct pkg *pkg, struct distro *d, const char 
 /*
  * One entry of vet's inventory, `v->packages`:
  *	{"type","name","version","arch","source":{"name","version"},"distro":{"id","version","codename"},"license",
- *	 "maintainer","path","layer","purl"}
- * What is not known is left out.
+ *	 "maintainer","path","owner","layer","purl"}
+ * "owner" is the distribution's package that brought a language package: its advisories are the distribution's. What is not known is left out.
  */
 json_t *pkg_json(const struct pkg *pkg, const struct distro *d);
 

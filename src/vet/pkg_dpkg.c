@@ -106,7 +106,7 @@ static void add_conffile(struct pkgs *p, struct pkg *pkg, const char *path, stru
 
 /* What a paragraph says beside the package itself. */
 struct paragraph {
-	bool any, removed, conffiles, bad;
+	bool removed, conffiles, bad;
 };
 
 static void set_field(struct pkgs *p, struct pkg *pkg, struct paragraph *para, struct span key, struct span value)
@@ -145,8 +145,6 @@ static void end_paragraph(struct pkgs *p, struct paragraph *para)
 {
 	struct pkg *pkg = &p->list[p->n - 1];
 
-	if (!para->any)
-		return;
 	if (para->bad)
 		pkgs_fault(p, pkg->path, "package %s: damaged Status", pkg->name);
 	if (!pkg->name[0] && !para->removed)
@@ -195,7 +193,6 @@ void dpkg_parse_status(struct pkgs *p, const char *path, const char *data, size_
 			pkgs_fault(p, path, "a line that is no field");
 			continue;
 		}
-		para.any = true;
 		set_field(p, pkg, &para, (struct span){ line.s, (size_t)(colon - line.s) },
 			trim((struct span){ colon + 1, line.n - (size_t)(colon + 1 - line.s) }));
 	}

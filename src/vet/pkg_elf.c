@@ -136,7 +136,7 @@ static bool pointed_string(const struct elf *e, uint64_t addr, unsigned width, s
 
 static void go_package(struct pkgs *p, const char *path, const char *name, size_t n, const char *version, size_t v)
 {
-	struct pkg *pkg = n > 0 ? pkgs_add(p, PKG_GOLANG, path) : NULL;
+	struct pkg *pkg = n > 0 && *name ? pkgs_add(p, PKG_GOLANG, path) : NULL;
 
 	if (pkg) {
 		pkg->name = pkgs_strdup(p, name, n);

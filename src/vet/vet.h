@@ -72,6 +72,7 @@ struct vet {
 	struct vet_finding *findings;
 	size_t n_findings;
 	json_t *packages;	    /* inventory, see packages.h; made by the packages check, read by vulnerabilities and SBOM */
+	struct inventory *inventory; /* the same with the packages' files, see inventory.h: which package owns a file */
 	json_t *facts;		    /* what checks tell each other and the report, an object; keys below */
 	const struct vet_options *options;
 	/* the rest is private to subject.c */

@@ -153,7 +153,6 @@ static void header(void **state)
 	rpm_parse_header(&r, "db", (unsigned char *)h.data, h.len);
 	assert_int_equal(r.n, 1);
 	assert_int_equal(r.list[0].sealed, -1);
-	assert_int_equal(r.n_faults, 1);
 }
 
 static void header_cut(void **state)
@@ -276,7 +275,8 @@ static void ndb(void **state)
 
 	rpm_parse_ndb(&p, "db", (unsigned char *)db.data, db.len);
 	assert_int_equal(p.n, 1);
-	assert_int_equal(p.n_faults, 2);
+	assert_int_equal(p.list[0].sealed, -1);
+	assert_int_equal(p.n_faults, 1);
 }
 
 /* A Berkeley DB hash with the counter in a page and a header in a chain of two overflow pages. */
