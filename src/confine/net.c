@@ -89,18 +89,6 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 		error_hint(e, "name it: --lower net=" NET_LOWER_ADMIN ", or use --net none");
 		return r;
 	}
-	/*
-	 * setns(2) into a network takes CAP_SYS_ADMIN in the user namespace that owns it and in one's own. The caller has the
-	 * first as its owner and lacks the second; a container's process has the second, and nothing in a sibling
-	 * (user_namespaces(7), "Capabilities"). It would take a user namespace of the person's above all containers, from which
-	 * both are had: one more level, and all subordinate ids mapped in it, for every container.
-	 */
-	if (s->net == SPEC_NET_JOIN && s->n_uidmap > 0 && geteuid() != 0 && !s->net_entered) {
-		r = error_set(e, EPERM, "only root can let a container join another one's network: entering it takes rights in "
-			      "that container's user namespace, which a container with ids of its own does not have");
-		error_hint(e, "publish the port that is needed (-p), and reach it with --lower net=" NET_LOWER_HOST);
-		return r;
-	}
 	lowered_words(s, note);
 	ports_words(s, ports, sizeof(ports));
 	if (s->net == SPEC_NET_JOIN)

@@ -107,17 +107,13 @@ static int map_by_helper(const char *tool, pid_t pid, const struct spec_idmap *m
 	return r;
 }
 
-int user_write_maps(pid_t pid, const struct spec_idmap *uids, size_t n_uids, const struct spec_idmap *gids,
-		    size_t n_gids, struct error *e)
+static int write_maps(pid_t pid, const struct spec_idmap *uids, size_t n_uids, const struct spec_idmap *gids, size_t n_gids,
+		      struct error *e)
 {
 	_cleanup_free_ char *ut = map_text(uids, n_uids), *gt = map_text(gids, n_gids);
 	char path[48];
 	int r;
 
-	if (geteuid() != 0) {
-		r = map_by_helper("newgidmap", pid, gids, n_gids, e);
-		return r < 0 ? r : map_by_helper("newuidmap", pid, uids, n_uids, e);
-	}
 	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
 	r = file_write(AT_FDCWD, path, gt);
 	if (r < 0)
@@ -127,6 +123,21 @@ int user_write_maps(pid_t pid, const struct spec_idmap *uids, size_t n_uids, con
 	return r < 0 ? error_errno(e, r, "cannot write uid_map") : 0;
 }
 
+int user_write_maps(pid_t pid, const struct spec_idmap *uids, size_t n_uids, const struct spec_idmap *gids,
+		    size_t n_gids, struct error *e)
+{
+	int r;
+
+	if (geteuid() == 0)
+		return write_maps(pid, uids, n_uids, gids, n_gids, e);
+	r = map_by_helper("newgidmap", pid, gids, n_gids, e);
+	return r < 0 ? r : map_by_helper("newuidmap", pid, uids, n_uids, e);
+}
+
+int user_write_maps_directly(pid_t pid, const struct spec *s, struct error *e)
+{
+	return write_maps(pid, s->uidmap, s->n_uidmap, s->gidmap, s->n_gidmap, e);
+}
 static int outside_user(struct launch *l, struct error *e)
 {
 	const struct spec *s = l->plan->spec;

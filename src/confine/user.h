@@ -11,3 +11,5 @@
  */
 int user_write_maps(pid_t pid, const struct spec_idmap *uids, size_t n_uids, const struct spec_idmap *gids,
 		    size_t n_gids, struct error *e);
+/* The same where the caller has CAP_SETUID and CAP_SETGID in the parent of that user namespace: no other program is asked. */
+int user_write_maps_directly(pid_t pid, const struct spec *s, struct error *e);

@@ -49,6 +49,13 @@ typedef int (*ids_fn)(void *ctx, struct error *e);
 int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct error *e);
 
 /*
+ * For an ordinary user: a new user namespace in which the caller's own ids and all its subordinate ones are mapped to their own
+ * numbers, and nobody lives. The caller has every right in it and in those below it, so that containers made below the same one can
+ * be brought together. A descriptor to close.
+ */
+int ids_parent(struct error *e);
+
+/*
  * The same as root over all that the caller's containers may own: every subordinate id is mapped to its own number, 0 is
  * the caller. Plain root runs fn directly.
  */

@@ -8,8 +8,10 @@
 #include "base/proc.h"
 #include "confine/user.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -85,23 +87,61 @@ int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct
 	return r;
 }
 
+/* `own`: what the caller's ids are inside. */
+static int all_maps(struct spec_idmap uids[2], struct spec_idmap gids[2], uint32_t own_uid, uint32_t own_gid, struct error *e)
+{
+	struct ids_range range;
+	int r = ids_own_range(&range, e);
+
+	if (r < 0)
+		return r;
+	uids[0] = (struct spec_idmap){ own_uid, geteuid(), 1 };
+	uids[1] = (struct spec_idmap){ range.uid_first, range.uid_first, range.uid_count };
+	gids[0] = (struct spec_idmap){ own_gid, getegid(), 1 };
+	gids[1] = (struct spec_idmap){ range.gid_first, range.gid_first, range.gid_count };
+	return 0;
+}
+
+int ids_parent(struct error *e)
+{
+	struct spec_idmap uids[2], gids[2];
+	char path[48];
+	pid_t pid;
+	int fd, r = all_maps(uids, gids, geteuid(), getegid(), e);
+
+	if (r < 0)
+		return r;
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, 0, 0, 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		for (;;)
+			pause();
+	}
+	if (pid < 0)
+		return error_errno(e, errno, "clone");
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? error_errno(e, errno, "cannot open the new user namespace")
+		   : user_write_maps(pid, uids, 2, gids, 2, e);
+	kill(pid, SIGKILL); /* our child, not reaped: the number is its */
+	proc_wait(pid);
+	if (r < 0 && fd >= 0)
+		close(fd);
+	return r < 0 ? r : fd;
+}
+
 int ids_run_all(ids_fn fn, void *ctx, struct error *e)
 {
 	struct spec_idmap uids[2], gids[2];
-	struct ids_range range;
 	struct spec maps;
 	int r;
 
 	if (home_is_root())
 		return fn(ctx, e);
-	r = ids_own_range(&range, e);
+	r = all_maps(uids, gids, 0, 0, e);
 	if (r < 0)
 		return r;
 	spec_init(&maps);
-	uids[0] = (struct spec_idmap){ 0, geteuid(), 1 };
-	uids[1] = (struct spec_idmap){ range.uid_first, range.uid_first, range.uid_count };
-	gids[0] = (struct spec_idmap){ 0, getegid(), 1 };
-	gids[1] = (struct spec_idmap){ range.gid_first, range.gid_first, range.gid_count };
 	maps.uidmap = uids;
 	maps.gidmap = gids;
 	maps.n_uidmap = maps.n_gidmap = 2;

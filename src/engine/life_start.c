@@ -17,10 +17,12 @@
 #include "engine/vouch.h"
 
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -392,6 +394,42 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 	return r;
 }
 
+static bool is_own(int userns_fd)
+{
+	struct stat a, b;
+
+	return fstat(userns_fd, &a) < 0 || stat("/proc/self/ns/user", &b) < 0 || a.st_ino == b.st_ino;
+}
+
+/*
+ * setns(2) into a network takes CAP_SYS_ADMIN in the user namespace that owns it and in one's own. An ordinary user has both only in
+ * a namespace of its own above the container's (user_namespaces(7), "Capabilities"): each container whose network others may join
+ * is made below one, and whoever joins goes there too. As root the host's is above all.
+ */
+static int parent_namespace(struct spec *s, struct error *e)
+{
+	_cleanup_close_ int owner = -1;
+
+	if (geteuid() == 0 || s->n_uidmap == 0 || (s->net != SPEC_NET_PRIVATE && s->net != SPEC_NET_JOIN))
+		return 0;
+	if (s->net == SPEC_NET_PRIVATE) {
+		s->parent_fd = ids_parent(e);
+		return s->parent_fd < 0 ? s->parent_fd : 0;
+	}
+	owner = ioctl(s->net_fd, NS_GET_USERNS);
+	s->parent_fd = owner < 0 ? -1 : ioctl(owner, NS_GET_PARENT);
+	if (s->parent_fd >= 0 && (fcntl(owner, F_SETFD, FD_CLOEXEC) < 0 || fcntl(s->parent_fd, F_SETFD, FD_CLOEXEC) < 0))
+		return error_errno(e, errno, "FD_CLOEXEC");
+	if (s->parent_fd < 0)
+		return error_errno(e, errno, "cannot find what is above the other container's user namespace");
+	if (is_own(s->parent_fd)) {
+		error_set(e, EPERM, "the other container's network cannot be joined by an ordinary user: it was started with --net none");
+		error_hint(e, "start that one with a network of its own");
+		return -EPERM;
+	}
+	return 0;
+}
+
 static int launch_all(struct container *c, const struct life_kept *from, struct started *st, struct net_start *net,
 		      struct error *e)
 {
@@ -403,6 +441,11 @@ static int launch_all(struct container *c, const struct life_kept *from, struct 
 	int r = kept_again(&again, e);
 
 	again.keep = geteuid() == 0 && c->config.restart != RESTART_NO;
+	/* From the user namespace of before, below the same parent as the other's, no network can be entered. */
+	if (geteuid() != 0 && !kept_is_owner() && st->spec.net == SPEC_NET_JOIN)
+		again.userns_fd = -1;
+	if (r == 0 && again.userns_fd < 0 && !kept_is_owner())
+		r = parent_namespace(&st->spec, e);
 	if (r == 0)
 		r = life_note_start(c, st->plan.cgroup.path, e);
 	if (r == 0)

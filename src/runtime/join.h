@@ -20,3 +20,10 @@ pid_t join_clone(int fd, int enter, int netns_fd, int mntns_fd, struct clone_arg
  */
 pid_t join_clone_after(int (*first)(void *ctx, struct error *e), void *ctx, int fd, int enter, struct clone_args *args, int *pidfd,
 		       struct error *e);
+
+/*
+ * For a process with a user namespace of its own below that of `fd`: once it is there the helper, which has every right in `fd`'s,
+ * calls `map` with its pid to write its id maps. Its error becomes ours, and the process is killed.
+ */
+pid_t join_clone_mapped(int fd, int netns_fd, int (*map)(void *ctx, pid_t pid, struct error *e), void *ctx, struct clone_args *args,
+			int *pidfd, struct error *e);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "confine/cgroup.h"
+#include "confine/user.h"
 #include "runtime/child.h"
 #include "runtime/join.h"
 #include "runtime/sync.h"
@@ -55,6 +56,15 @@ static uint64_t clone_flags(const struct spec *s, bool own_userns, bool own_netn
 	return f;
 }
 
+/* In the helper that stands in the parent of the new user namespace. */
+static int write_maps(void *ctx, pid_t pid, struct error *e)
+{
+	const struct launch *l = ctx;
+	int r = user_write_maps_directly(pid, l->plan->spec, e);
+
+	return r < 0 ? error_wrap(e, "user wall") : 0;
+}
+
 /*
  * The user namespace belongs to the effective uid of its maker: with root that is the container's owner for the length of
  * the call, so that root is not needed later (law 1).
@@ -74,6 +84,8 @@ static pid_t clone_process(struct launch *l, const struct launch_again *again, i
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)l->cgroup_fd;
 	}
+	if (s->parent_fd >= 0 && userns_fd < 0)
+		return join_clone_mapped(s->parent_fd, join ? s->net_fd : -1, write_maps, l, &args, pidfd, e);
 	if (userns_fd >= 0)
 		return join_clone(userns_fd, CLONE_NEWUSER, again->netns_fd, again->mntns_fd, &args, pidfd, e);
 	/* Born in the other container's network: from its own user namespace the new process could not enter it. */
@@ -217,7 +229,7 @@ static int outside(struct launch *l, int userns_fd, const struct launch_hook *ho
 	int r = hold_namespaces(out, userns_fd, e);
 
 	if (r == 0)
-		r = run_outside(l, userns_fd >= 0, e);
+		r = run_outside(l, userns_fd >= 0 || l->plan->spec->parent_fd >= 0, e);
 	if (r == 0)
 		r = send_sources(l, e);
 	drop_sources(l);

@@ -9,7 +9,7 @@ void spec_init(struct spec *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->umask = UINT64_MAX;
-	s->net_fd = -1;
+	s->net_fd = s->parent_fd = -1;
 	s->root.lower_fd = s->root.data_fd = s->root.rw_fd = -1;
 }
 
@@ -49,6 +49,7 @@ void spec_free(struct spec *s)
 	strv_free(s->masked);
 	strv_free(s->readonly);
 	close_if(s->net_fd);
+	close_if(s->parent_fd);
 	for (size_t i = 0; i < s->n_ports; i++)
 		free(s->ports[i].host_addr);
 	free(s->ports);

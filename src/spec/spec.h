@@ -124,6 +124,7 @@ struct spec {
 
 	enum spec_net net;
 	int net_fd;	     /* SPEC_NET_JOIN: the network namespace */
+	int parent_fd;	     /* user namespace below which the container's is made; -1: the caller's own */
 	bool net_entered;    /* the starting process is in it already: a restart without root */
 	struct spec_port *ports;
 	size_t n_ports;

@@ -236,12 +236,14 @@ no_slots() {
 }
 
 @test "a hundred containers start at once and stop at once" {
-    local i n=100 ids
+    local i n=100 ids jobs=()
     FILES=$(files_now)
     for i in $(seq $n); do
         brig run -d --net none --name "many$i" tiny sleep "$MARK" >/dev/null 2>"$TT/err$i" 3>&- &
+        jobs+=($!)
     done
-    wait
+    wait "${jobs[@]}" || true
+    jobs=()
     ids=$(brig ps -q --no-trunc)
     [ "$(wc -l <<<"$ids")" = $n ] || fail "$(wc -l <<<"$ids") of $n run" "$(cat "$TT"/err* | sort | uniq -c | head)"
     assert_eq "$(pgrep -fxc "sleep $MARK")" $n
@@ -251,8 +253,9 @@ no_slots() {
     awk '$1 < end { exit 1 } { end = $2 }' "$TT/ranges" || fail "two containers share host ids" "$(cat "$TT/ranges")"
     for i in $ids; do
         brig stop -t 5 "$i" >/dev/null 2>&1 3>&- &
+        jobs+=($!)
     done
-    wait
+    wait "${jobs[@]}" || true
     assert_eq "$(brig ps -q)" ""
     assert_eq "$(brig ps -aq | wc -l)" $n
     assert_eq "$(truth)" ""

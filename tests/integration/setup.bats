@@ -121,12 +121,13 @@ setup_clean() {
     if [ -d /sys/fs/cgroup/memory/brig-user-"$uid" ]; then
         mkdir /sys/fs/cgroup/memory/brig-user-"$uid"/busy
         sleep 60 3>&- &
-        echo $! >/sys/fs/cgroup/memory/brig-user-"$uid"/busy/cgroup.procs
+        local busy=$!
+        echo "$busy" >/sys/fs/cgroup/memory/brig-user-"$uid"/busy/cgroup.procs
         run brig setup --remove --user "$name"
         assert_exit 125
         assert_line "containers of uid $uid run in cgroup brig-user-$uid"
-        kill %1
-        wait %1 || true
+        kill "$busy"
+        wait "$busy" || true
     fi
     run brig setup --remove --check --user "$name"
     assert_exit 125
