@@ -5,6 +5,7 @@
 /* clang-format off */
 #define CHECKS \
 	CHECK(packages) \
+	CHECK(secrets) \
 	CHECK(config) \
 
 /* clang-format on */
