@@ -26,7 +26,7 @@ int vouch(const struct container *c, const char **basis, struct error *e)
 	r = trust_check(&q, &a, e);
 	if (r == 0) {
 		if (basis)
-			*basis = a.basis == TRUST_PINNED ? "pinned" : "local";
+			*basis = trust_basis_name(a.basis);
 		return 0;
 	}
 	attrs[0] = (struct event_attr){ "reason", a.reason };

@@ -4,7 +4,7 @@
 #include "engine/container.h"
 
 /*
- * Asks trust whether the container's image may run; *basis (may be NULL) becomes "pinned", "local", or "rootfs" for a folder of the
+ * Asks trust whether the container's image may run; *basis (may be NULL) becomes trust_basis_name(), or "rootfs" for a folder of the
  * person's. A refusal is recorded in the events before it is told. -EKEYREJECTED, or another negative errno when it cannot be decided.
  */
 int vouch(const struct container *c, const char **basis, struct error *e);

@@ -80,7 +80,9 @@ static int enter_landlock(const struct room *r, struct error *e)
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (ruleset < 0)
 		return error_errno(e, errno, "landlock_create_ruleset");
-	err = add_dirs(ruleset, r->write_dirs, r->n_write, write, e);
+	err = add_dirs(ruleset, r->run_files, r->n_run, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_EXECUTE, e);
+	if (err == 0)
+		err = add_dirs(ruleset, r->write_dirs, r->n_write, write, e);
 	if (err == 0)
 		err = add_dirs(ruleset, r->read_dirs, r->n_read, read, e);
 	if (err == 0)
@@ -129,6 +131,16 @@ static const int network_calls[] = {
 /* What vetting needs beside files: the attributes and links of a folder that it walks, threads of its own. */
 static const int look_calls[] = {
 	SCMP_SYS(readlinkat), SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr), SCMP_SYS(sched_getaffinity), SCMP_SYS(geteuid),
+};
+
+/* What a C library needs to begin and a program to read and write what is open. No socket, no child, no other program's memory. */
+static const int program_calls[] = {
+	SCMP_SYS(execve), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(arch_prctl), SCMP_SYS(open),
+	SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(lseek),
+	SCMP_SYS(mprotect), SCMP_SYS(pread64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(rseq), SCMP_SYS(set_robust_list),
+	SCMP_SYS(set_tid_address), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(fcntl), SCMP_SYS(getuid),
+	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(getcwd), SCMP_SYS(fadvise64),
+	SCMP_SYS(time), SCMP_SYS(gettimeofday), SCMP_SYS(clock_getres), SCMP_SYS(times), SCMP_SYS(getrusage),
 };
 
 static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
@@ -188,7 +200,7 @@ static int allow_network(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 }
 
-enum inhabitant { PIPE, FILES, NETWORK, LOOK };
+enum inhabitant { PIPE, FILES, NETWORK, LOOK, PROGRAM };
 
 static int allow_look(scmp_filter_ctx ctx)
 {
@@ -196,6 +208,14 @@ static int allow_look(scmp_filter_ctx ctx)
 
 	/* Stacks and heaps of threads; nothing that can be executed comes into being. */
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+static int allow_program(scmp_filter_ctx ctx)
+{
+	int r = allow(ctx, program_calls, ARRAY_SIZE(program_calls));
+
+	/* its own limits, to read */
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
 }
 
 static int enter_seccomp(enum inhabitant who, struct error *e)
@@ -213,6 +233,8 @@ static int enter_seccomp(enum inhabitant who, struct error *e)
 		r = allow_child(ctx);
 	if (r == 0 && who == LOOK)
 		r = allow_look(ctx);
+	if (r == 0 && who == PROGRAM)
+		r = allow_program(ctx);
 	if (r == 0 && who == NETWORK)
 		r = allow(ctx, network_calls, ARRAY_SIZE(network_calls));
 	if (r == 0 && who == NETWORK)
@@ -274,7 +296,7 @@ int room_enter(const struct room *r, struct error *e)
 	err = drop_capabilities(r->keep_reading, e);
 	if (err == 0)
 		err = enter_landlock(r, e);
-	return err < 0 ? err : enter_seccomp(r->network ? NETWORK : r->look ? LOOK : FILES, e);
+	return err < 0 ? err : enter_seccomp(r->network ? NETWORK : r->look ? LOOK : r->n_run ? PROGRAM : FILES, e);
 }
 
 int room_enter_pipe(uint64_t memory, struct error *e)

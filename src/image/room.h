@@ -5,6 +5,9 @@
  *
  * The process that speaks with a registry lives in such a room with one window: sockets of the Internet families that it
  * connects; it can have threads, but no children.
+ *
+ * A third kind is a program that is not brig's (gpgv): it is executed in the room, may run itself and its loader alone, and has neither
+ * children, sockets nor a way to write but what it was started with.
  */
 #pragma once
 
@@ -21,6 +24,8 @@ struct room {
 	const int *read_files; /* these files may be read (O_PATH descriptors will do) */
 	size_t n_read_files;
 	bool look;	       /* it looks into images: threads, extended attributes, links; no child of another program */
+	const int *run_files;  /* an inhabitant of the third kind: these may be executed, and nothing else */
+	size_t n_run;
 	bool network;	       /* an inhabitant of the other kind: it speaks with the network and reads no image */
 	uint64_t memory;       /* address space in bytes */
 	uint64_t file_size;    /* the largest file that can be written, in bytes */

@@ -93,8 +93,7 @@ static inline void sig_claim_free(struct sig_claim *c)
 }
 #define _cleanup_claim_ __attribute__((cleanup(sig_claim_free)))
 
-/* trust/gpg.c */
-int gpg_simple_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);
+/* SIG_GPG_SIMPLE is no pure function: trust/gpg.h. */
 /* trust/cosign*.c */
 int cosign_simple_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);
 int sigstore_bundle_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);

@@ -6,6 +6,9 @@
  *   - A name that a person pinned (`brig trust pin`) means the digest that it was pinned to. If it means another one, that is a no,
  *     whoever vouches for the image otherwise: the tag moved.
  *   - An image that this person loaded or imported on this machine may run.
+ *   - What a policy rejects under a scope of its own does not run, pinned or not.
+ *   - An image from a registry may run when policy.json and trust.json (policy.h) have an entry for it that its signatures meet. They
+ *     are verified at each start, by brig-trust, or remembered for an hour while nothing changed (ask.h).
  *   - An image from a registry may run when its digest is pinned, under the name that it was pulled by. The digest is that of what
  *     the tag meant there (an index of platforms, or a manifest), or of the image's own manifest.
  *
@@ -47,7 +50,7 @@ struct trust_question {
 	bool local;	      /* loaded or imported here */
 };
 
-enum trust_basis { TRUST_NONE, TRUST_LOCAL, TRUST_PINNED };
+enum trust_basis { TRUST_NONE, TRUST_LOCAL, TRUST_PINNED, TRUST_SIGNED, TRUST_POLICY };
 
 struct trust_answer {
 	bool allowed;
@@ -57,8 +60,33 @@ struct trust_answer {
 	char command[512];	/* what would allow it ("brig trust pin NAME@sha256:..."); empty: nothing */
 };
 
-/* Never fails: what cannot be read is a no, with the reason. */
-void trust_decide(const struct trust_question *q, const struct pins *pins, struct trust_answer *out);
+/* What policies say of it. */
+struct policy_said {
+	enum policy_verdict {
+		POLICY_SILENT,	/* nothing that counts */
+		POLICY_ACCEPTS, /* under a scope of its own, whatever it is */
+		POLICY_REJECTS, /* under a scope of its own */
+		POLICY_MET,	/* by signatures */
+		POLICY_UNMET,	/* signatures are asked for, and are not there or not good */
+	} verdict;
+	bool no_pins;	  /* a pin is not enough */
+	char reason[700]; /* not escaped */
+};
+
+/*
+ * Never fails: what cannot be read is a no, with the reason. `said` NULL: policies were not asked, which is right where the answer is no
+ * other for them (what was loaded here, a pin that moved).
+ */
+void trust_decide(const struct trust_question *q, const struct pins *pins, const struct policy_said *said, struct trust_answer *out);
+
+/*
+ * Asks the policies. `verify` false: whether signatures are good is left open (POLICY_UNMET). An error when files or the verifier do not
+ * let it be said: then the answer is a no.
+ */
+int policy_ask(const struct trust_question *q, bool verify, struct policy_said *out, struct error *e);
+
+/* "local", "pinned", "signed", "policy", "none": for events. */
+const char *trust_basis_name(enum trust_basis b);
 
 /* The same with the pins read now; a refusal becomes an error (-EKEYREJECTED) with the ways forward. `out` may be NULL. */
 int trust_check(const struct trust_question *q, struct trust_answer *out, struct error *e);

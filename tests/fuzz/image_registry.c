@@ -82,7 +82,7 @@ static void pins(const char *text, size_t n)
 	_cleanup_free_ char *pulled = xasprintf("quay.io/a:1@sha256:%s", hex);
 	struct trust_question q = { .name = "quay.io/a:1", .manifest = hex, .pulled = pulled };
 	const struct pin *pin = pins_find(&p, q.name);
-	trust_decide(&q, &p, &a);
+	trust_decide(&q, &p, NULL, &a);
 	if (a.allowed != (pin && streq(pin->digest, hex)))
 		abort();
 }

@@ -61,7 +61,7 @@ static void decisions(void **state)
 		struct trust_answer a;
 		int got;
 
-		trust_decide(&q, &pins, &a);
+		trust_decide(&q, &pins, NULL, &a);
 		got = a.moved ? MOVED : !a.allowed ? NO : a.basis == TRUST_PINNED ? PINNED : LOCAL;
 		if (got != cases[i].want || (a.moved && a.allowed) || !a.reason[0])
 			fail_msg("case %zu: %d, wanted %d: %s", i, got, cases[i].want, a.reason);
@@ -100,7 +100,7 @@ static void long_names(void **state)
 	memset(name, 'n', 2000);
 	pulled = xasprintf("q.io/%s:1@sha256:" A, name);
 	struct trust_question q = { .name = name, .manifest = A, .pulled = pulled };
-	trust_decide(&q, &none, &a);
+	trust_decide(&q, &none, NULL, &a);
 	assert_false(a.allowed);
 	/* Not a command that means something else. */
 	assert_string_equal(a.command, "");
