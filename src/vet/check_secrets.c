@@ -180,7 +180,7 @@ static void look_at_file(struct vet *v, const struct vet_file *f, struct seen *s
 	if (r == -EFBIG) {
 		vet_not_looked(v, "%s: larger than 1 GiB, not searched for secrets", f->path);
 	} else if (r < 0) {
-		vet_add(v, "vet", "vet-unreadable", VET_MEDIUM, f, NULL, "What cannot be read may be anything.", "a file cannot be read (%s)",
+		vet_add(v, "vet", "V0-unreadable", VET_MEDIUM, f, NULL, "What cannot be read may be anything.", "a file cannot be read (%s)",
 			error_name(r));
 	}
 	if (r < 0)

@@ -6,6 +6,8 @@
 #define CHECKS \
 	CHECK(packages) \
 	CHECK(secrets) \
+	CHECK(files) \
+	CHECK(hardening) \
 	CHECK(config) \
 
 /* clang-format on */
