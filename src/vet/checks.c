@@ -5,6 +5,7 @@
 /* clang-format off */
 #define CHECKS \
 	CHECK(packages) \
+	CHECK(integrity) \
 	CHECK(secrets) \
 	CHECK(files) \
 	CHECK(hardening) \

@@ -5,8 +5,8 @@
 load lib
 
 setup_file() {
-    # Images are looked at from their layouts; the store stays empty.
-    brig_setup
+    # Its layer is unpacked once; what is poisoned below shares it.
+    brig_setup base
 }
 teardown_file() { brig_teardown; }
 setup() { brig_begin; }
@@ -19,7 +19,7 @@ rules() { jq -r '[.findings[] | .rule] | sort | unique | join(" ")' <<<"$output"
 member() { jq -r "$1" <<<"$output"; }
 
 @test "what dpkg has installed is in the inventory, with source, architecture and distribution" {
-    vet_json "$(test_image base)"
+    vet_json base
     assert_ok
     # The image was made from the machine's own sources, of the machine's release.
     assert_eq "$(member '.packages[0].distro | "\(.id) \(.version) \(.codename)"')" \
@@ -136,4 +136,274 @@ pypi demo 1.0"
     assert_eq "$(member '[.findings[] | select(.rule == "V3-database-broken") | .path] | sort | join(" ")')" \
         "lib/apk/db/installed var/lib/dpkg/status var/lib/rpm/Packages.db var/lib/rpm/rpmdb.sqlite"
     assert_eq "$(member '[.findings[] | select(.rule == "V3-metadata-broken") | .path] | join(" ")')" app/node_modules/x/package.json
+}
+
+# What integrity says of $1 (a path, or "" for all) in $output: "level rule" a line.
+said() { jq -r --arg p "$1" '.findings[] | select(.check == "integrity" and ($p == "" or .path == $p)) | "\(.level) \(.rule)"' <<<"$output" | sort -u; }
+# blob FILE TYPE: moves it into the layout $TT/img and prints its descriptor.
+blob() {
+    local sum
+    sum=$(sha256sum <"$1" | cut -d' ' -f1)
+    jq -cn --arg t "application/vnd.oci.image.$2" --arg d "sha256:$sum" --argjson s "$(stat -c %s "$1")" '{mediaType: $t, digest: $d, size: $s}'
+    mv "$1" "$TT/img/blobs/sha256/$sum"
+}
+# Looks at the base image with a layer of the given entries over it.
+poisoned() {
+    local layout diff old blobs=$TT/img/blobs/sha256
+    layout=$(test_image base)
+    rm -rf "$TT/img"
+    cp -r --reflink=auto "$layout" "$TT/img"
+    chmod -R u+w "$TT/img"
+    "$REPO_TESTS/images/layer" "$TT/layer" "$@"
+    diff=sha256:$(sha256sum <"$TT/layer" | cut -d' ' -f1)
+    old=$blobs/$(jq -r '.manifests[0].digest[7:]' "$TT/img/index.json")
+    jq -c --arg d "$diff" '.rootfs.diff_ids += [$d] | .config.User = "1"' "$blobs/$(jq -r '.config.digest[7:]' "$old")" >"$TT/config"
+    jq -c --argjson c "$(blob "$TT/config" config.v1+json)" --argjson l "$(blob "$TT/layer" layer.v1.tar)" '.config = $c | .layers += [$l]' "$old" >"$TT/manifest"
+    jq -c --argjson m "$(blob "$TT/manifest" manifest.v1+json)" '.manifests[0] += $m |
+        .manifests[0].annotations["org.opencontainers.image.ref.name"] = "poisoned:latest"' "$TT/img/index.json" >"$TT/index"
+    mv "$TT/index" "$TT/img/index.json"
+    brig load -q -i "$TT/img"
+    vet_json poisoned
+    assert_ok
+    brig rmi poisoned
+}
+# The base image's files, unpacked once; its folder is BASE_ROOT.
+base_root() {
+    if [ ! -d "$T/base" ]; then
+        local layout
+        layout=$(test_image base)
+        mkdir "$T/base.part"
+        gzip -dc "$layout/blobs/sha256/$(jq -r '.layers[0].digest[7:]' "$layout/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$layout/index.json")")" |
+            tar -C "$T/base.part" --exclude=./dev --no-same-owner -xf -
+        chmod -R u+rwX "$T/base.part"
+        mv "$T/base.part" "$T/base"
+    fi
+    BASE_ROOT=$T/base
+}
+# A copy of it in $TT/root, with all times.
+copy_base() {
+    base_root
+    cp -a --reflink=auto "$BASE_ROOT" "$TT/root"
+}
+
+@test "clean images of Debian have no finding of integrity above info" {
+    local kind
+    for kind in base mariadb; do
+        vet_json "$(test_image $kind)"
+        assert_ok
+        assert_eq "$(said "" | grep -v '^info ')" "" "$kind: $(jq -c '.findings[] | select(.check == "integrity" and .level != "info")' <<<"$output")"
+        # Documentation was left out: that is told, at its level.
+        assert_eq "$(said "" | grep no-docs)" "info V3-no-docs"
+    done
+    copy_base
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "" | grep -v '^info ')" ""
+}
+
+@test "a program, a library, a PAM module, a file of data and a configuration that were changed" {
+    poisoned 'f|usr/bin/cat|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/x86_64-linux-gnu/security/pam_unix.so|0644|0|0|=evil' \
+        'f|usr/share/base-files/motd|0644|0|0|=x' 'f|etc/bash.bashrc|0644|0|0|=x' 'f|etc/pam.d/su|0644|0|0|=auth sufficient pam_permit.so'
+    assert_eq "$(said usr/bin/cat)" "high V3-changed"
+    assert_eq "$(said usr/lib/x86_64-linux-gnu/security/pam_unix.so)" "critical V3-changed"
+    assert_eq "$(said usr/share/base-files/motd)" "medium V3-changed"
+    assert_eq "$(said etc/bash.bashrc)" "info V3-config-changed"
+    assert_eq "$(member '.findings[] | select(.path == "usr/bin/cat") | .more | "\(.package) \(.expected | length) \(.found)"')" \
+        "coreutils 32 $(printf '#!/bin/sh\n' | md5sum | cut -d' ' -f1)"
+}
+
+@test "programs and modules that no package brought" {
+    poisoned 'f|usr/sbin/helper|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/x86_64-linux-gnu/libnss_x.so.2|0644|0|0|=x' \
+        'f|usr/local/bin/own|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/python3/__pycache__/x.pyc|0755|0|0|=#!x' 'f|usr/lib/data|0644|0|0|=#!/bin/sh\n'
+    assert_eq "$(said usr/sbin/helper)" "medium V4-unowned"
+    assert_eq "$(said usr/lib/x86_64-linux-gnu/libnss_x.so.2)" "high V4-unowned"
+    assert_eq "$(said usr/local/bin/own)" "info V4-own-programs"
+    assert_eq "$(said usr/lib/python3/__pycache__/x.pyc)$(said usr/lib/data)" ""
+}
+
+@test "rights beyond what the distribution ships" {
+    base_root
+    poisoned "f|usr/bin/find|4755|0|0|@$BASE_ROOT/usr/bin/find" "f|usr/bin/su|4755|0|0|@$BASE_ROOT/usr/bin/su" \
+        'f|opt/x|4755|0|0|=x' 'f|opt/y|2755|0|0|=x' "x|security.capability|rights" "f|usr/bin/tar|0755|0|0|@$BASE_ROOT/usr/bin/tar"
+    assert_eq "$(said usr/bin/find | grep V5)" "high V5-set-uid"
+    assert_eq "$(said usr/bin/su | grep V5)" ""
+    assert_eq "$(said opt/x)" "high V5-set-uid"
+    assert_eq "$(said opt/y)" "high V5-set-gid"
+    assert_eq "$(said usr/bin/tar | grep V5)" "high V5-capabilities"
+}
+
+@test "a file that was changed together with its record, in a higher layer" {
+    base_root
+    printf '#!/bin/sh\n' >"$TT/cat"
+    sed "s|^.*  bin/cat$|$(md5sum <"$TT/cat" | cut -d' ' -f1)  bin/cat|" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums" >"$TT/sums"
+    ! cmp -s "$TT/sums" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums"
+    poisoned "f|usr/bin/cat|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums"
+    assert_eq "$(said usr/bin/cat)" "high V3-database-edited"
+    # An upgrade does the same and changes the version: no finding.
+    sed '/^Package: coreutils$/,/^$/s/^Version: .*/&+new/' "$BASE_ROOT/var/lib/dpkg/status" >"$TT/status"
+    poisoned "f|usr/bin/cat|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums" "f|var/lib/dpkg/status|0644|0|0|@$TT/status"
+    assert_eq "$(said usr/bin/cat)" ""
+}
+
+@test "databases of one layer that were edited tell by times, lists, digests and sizes" {
+    copy_base
+    local info=$TT/root/var/lib/dpkg/info size
+    # tar: program and digest changed.
+    printf '#!/bin/sh\n' >"$TT/root/usr/bin/tar"
+    sed -i "s|^.*  bin/tar$|$(md5sum <"$TT/root/usr/bin/tar" | cut -d' ' -f1)  bin/tar|" "$info/tar.md5sums"
+    # sed: the digest taken out, the time set back.
+    echo x >>"$TT/root/usr/bin/sed"
+    touch -r "$info/sed.md5sums" "$TT/stamp"
+    sed -i '/  bin\/sed$/d' "$info/sed.md5sums"
+    touch -r "$TT/stamp" "$info/sed.md5sums"
+    # grep: its list is gone. gzip: as tar, every time set back, but larger than the package.
+    rm "$info/grep.list"
+    touch -r "$TT/root/usr/bin/gzip" "$TT/stamp"
+    head -c 3000000 /dev/zero >>"$TT/root/usr/bin/gzip"
+    touch -r "$TT/stamp" "$TT/root/usr/bin/gzip"
+    touch -r "$info/gzip.md5sums" "$TT/stamp"
+    sed -i "s|^.*  bin/gzip$|$(md5sum <"$TT/root/usr/bin/gzip" | cut -d' ' -f1)  bin/gzip|" "$info/gzip.md5sums"
+    touch -r "$TT/stamp" "$info/gzip.md5sums"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said var/lib/dpkg/info/tar.md5sums)" "high V3-database-edited"
+    assert_eq "$(said usr/bin/sed)" "high V3-database-edited"
+    assert_eq "$(member '[.findings[] | select(.rule == "V3-database-edited" and .more.package == "grep")] | length')" 1
+    assert_eq "$(said var/lib/dpkg/info/gzip.list)" "high V3-size"
+    # And nothing else.
+    assert_eq "$(member '[.findings[] | select(.check == "integrity" and (.level | test("high|critical"))) | .more.package] | unique | join(" ")')" "grep gzip sed tar"
+}
+
+@test "files that are missing, were moved aside, or come without times" {
+    copy_base
+    rm "$TT/root/usr/bin/cat" "$TT/root/usr/bin/tac"
+    mv "$TT/root/usr/bin/who" "$TT/root/usr/bin/who.real"
+    ln -s ../local/bin/who "$TT/root/usr/bin/who"
+    printf '/usr/bin/who\n/usr/bin/who.real\n:\n' >>"$TT/root/var/lib/dpkg/diversions"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "" | grep -v '^info ')" "low V3-missing"
+    assert_eq "$(member '.findings[] | select(.rule == "V3-missing") | .title')" "coreutils: 2 of its files are missing, such as usr/bin/cat"
+    # A copy that has lost all times: the times say nothing, and that is told.
+    find "$TT/root" -exec touch -h -d '2024-01-01' {} +
+    find "$TT/root/var/lib/dpkg/info" -name '*.md5sums' -exec touch -d '2024-01-02' {} +
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "" | grep -v '^info ')" "low V3-missing"
+    assert_eq "$(member '.facts.not_looked | map(select(test("times"))) | length')" 1
+    rm "$TT/root"/var/lib/dpkg/info/*.list
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "" | grep no-lists)" "medium V3-no-lists"
+}
+
+@test "rpm: files against the database, the database against itself" {
+    need_command rpmbuild
+    mkdir -p "$TT/build" "$TT/root/etc"
+    cat >"$TT/t.spec" <<'END'
+Name: hello
+Version: 1
+Release: 1
+Summary: t
+License: MIT
+%description
+t
+%install
+mkdir -p %{buildroot}/usr/bin %{buildroot}/etc
+printf '#!/bin/sh\necho hi\n' >%{buildroot}/usr/bin/hello
+cp %{buildroot}/usr/bin/hello %{buildroot}/usr/bin/other
+ln -s hello %{buildroot}/usr/bin/link
+echo a >%{buildroot}/etc/hello.conf
+%files
+%attr(0755,root,root) /usr/bin/hello
+%attr(4755,root,root) /usr/bin/other
+/usr/bin/link
+%config /etc/hello.conf
+END
+    rpmbuild --quiet -bb --target noarch --define "_topdir $TT/build" --define "_tmppath $TT" "$TT/t.spec" 2>&1
+    rpm --dbpath "$TT/root/var/lib/rpm" --nodeps --justdb -i "$TT"/build/RPMS/noarch/*.rpm 2>&1
+    mkdir -p "$TT/root/usr/bin"
+    printf '#!/bin/sh\necho hi\n' | tee "$TT/root/usr/bin/hello" >"$TT/root/usr/bin/other"
+    chmod 755 "$TT/root/usr/bin/hello"
+    chmod 4755 "$TT/root/usr/bin/other"
+    ln -s hello "$TT/root/usr/bin/link"
+    echo a >"$TT/root/etc/hello.conf"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "")" ""
+    echo x >>"$TT/root/usr/bin/hello"
+    chmod 4755 "$TT/root/usr/bin/hello"
+    ln -sf /tmp/x "$TT/root/usr/bin/link"
+    echo b >"$TT/root/etc/hello.conf"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said usr/bin/hello)" "high V3-changed
+high V5-set-uid"
+    assert_eq "$(said usr/bin/link)" "high V3-changed"
+    assert_eq "$(said etc/hello.conf)" "info V3-config-changed"
+    assert_eq "$(said usr/bin/other)" ""
+    # The recorded digest changed to the file's: rpm's own digest of the header tells.
+    python3 - "$TT/root" <<'END'
+import hashlib, sqlite3, sys
+root = sys.argv[1]
+db = sqlite3.connect(root + "/var/lib/rpm/rpmdb.sqlite")
+(key, blob), = db.execute("SELECT hnum, blob FROM Packages").fetchall()
+old = hashlib.sha256(b"#!/bin/sh\necho hi\n").hexdigest().encode()
+new = hashlib.sha256(open(root + "/usr/bin/hello", "rb").read()).hexdigest().encode()
+assert old in blob
+db.execute("UPDATE Packages SET blob = ? WHERE hnum = ?", (blob.replace(old, new, 1), key))
+db.commit()
+END
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said usr/bin/hello)" "high V5-set-uid"
+    assert_eq "$(said var/lib/rpm/rpmdb.sqlite)" "high V3-database-edited"
+}
+
+@test "apk: files and links against the database" {
+    local r=$TT/root
+    mkdir -p "$r/lib/apk/db" "$r/bin" "$r/sbin"
+    printf '#!/bin/sh\n' | tee "$r/bin/tool" "$r/bin/suid" >"$r/bin/changed"
+    chmod 755 "$r"/bin/*
+    chmod 4755 "$r/bin/suid"
+    ln -s tool "$r/bin/link"
+    ln -s tool "$r/bin/moved"
+    q() { printf 'Q1%s' "$(openssl sha1 -binary | base64)"; }
+    {
+        printf 'P:tool\nV:1.0-r1\nA:x86_64\nF:bin\n'
+        for f in tool changed; do printf 'R:%s\na:0:0:755\nZ:%s\n' $f "$(q <"$r/bin/tool")"; done
+        printf 'R:suid\na:0:0:4755\nZ:%s\n' "$(q <"$r/bin/suid")"
+        for f in link moved; do printf 'R:%s\na:0:0:777\nZ:%s\n' $f "$(printf tool | q)"; done
+        echo
+    } >"$r/lib/apk/db/installed"
+    vet_json "$r"
+    assert_ok
+    assert_eq "$(said "")" ""
+    echo x >>"$r/bin/changed"
+    ln -sf /tmp/x "$r/bin/moved"
+    chmod 4755 "$r/bin/tool"
+    printf '#!/bin/sh\n' >"$r/sbin/new"
+    chmod 755 "$r/sbin/new"
+    vet_json "$r"
+    assert_ok
+    assert_eq "$(said bin/changed) $(said bin/moved) $(said bin/tool) $(said sbin/new) $(said bin/link)$(said bin/suid)" \
+        "high V3-changed high V3-changed high V5-set-uid medium V4-unowned "
+}
+
+@test "a Python package whose code was changed after pip installed it" {
+    local d=$TT/root/usr/local/lib/python3.11/site-packages
+    mkdir -p "$d/demo" "$d/demo-1.0.dist-info"
+    echo 'print(1)' | tee "$d/demo/a.py" >"$d/demo/b.py"
+    printf 'Name: demo\nVersion: 1.0\n' >"$d/demo-1.0.dist-info/METADATA"
+    for f in a b; do
+        echo "demo/$f.py,sha256=$(openssl sha256 -binary "$d/demo/$f.py" | base64 | tr '+/' '-_' | tr -d =),9"
+    done >"$d/demo-1.0.dist-info/RECORD"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said "")" ""
+    echo 'import os' >>"$d/demo/b.py"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(said usr/local/lib/python3.11/site-packages/demo/b.py)" "high V3-changed"
+    assert_eq "$(said usr/local/lib/python3.11/site-packages/demo/a.py)" ""
 }
