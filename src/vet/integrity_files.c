@@ -78,13 +78,8 @@ static bool is_program(struct integrity *in, const struct vet_file *f)
 
 static void tell_unowned(struct integrity *in, struct unowned *u, const struct vet_file *f)
 {
-	if (integrity_nature(f->path, NULL, NULL, 0) == NATURE_GUARD) {
-		vet_add(in->v, "integrity", "V4-unowned", VET_HIGH, f, NULL,
-			"modules of PAM and NSS see every password and decide who is who; none comes without a package",
-			"%s: a module that no package brought", f->path);
-		return;
-	}
-	if (is_made_later(f->path) || is_language(in, f->path) || !is_program(in, f))
+	/* Modules of PAM and NSS are the check "files"'s. */
+	if (integrity_nature(f->path, NULL, NULL, 0) == NATURE_GUARD || is_made_later(f->path) || is_language(in, f->path) || !is_program(in, f))
 		return;
 	if (!is_system(f->path)) {
 		u->own++;

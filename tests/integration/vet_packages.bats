@@ -216,7 +216,7 @@ copy_base() {
     poisoned 'f|usr/sbin/helper|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/x86_64-linux-gnu/libnss_x.so.2|0644|0|0|=x' \
         'f|usr/local/bin/own|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/python3/__pycache__/x.pyc|0755|0|0|=#!x' 'f|usr/lib/data|0644|0|0|=#!/bin/sh\n'
     assert_eq "$(said usr/sbin/helper)" "medium V4-unowned"
-    assert_eq "$(said usr/lib/x86_64-linux-gnu/libnss_x.so.2)" "high V4-unowned"
+    assert_eq "$(member '.findings[] | select(.path == "usr/lib/x86_64-linux-gnu/libnss_x.so.2") | "\(.level) \(.rule)"')" "high V6-nss"
     assert_eq "$(said usr/local/bin/own)" "info V4-own-programs"
     assert_eq "$(said usr/lib/python3/__pycache__/x.pyc)$(said usr/lib/data)" ""
 }
