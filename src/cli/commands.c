@@ -62,6 +62,7 @@
 	HERE(usage) \
 	HERE(version) \
 	ELSEWHERE("vet", "brig-vet", "Walls", "look into an image for what it should not have", "image vet") \
+	ELSEWHERE("vet db", "brig-vet", "Walls", "keep what is known about vulnerable packages", NULL) \
 	HERE(volume_create) \
 	HERE(volume_inspect) \
 	HERE(volume_ls) \

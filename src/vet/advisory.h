@@ -69,6 +69,8 @@ struct advisory_sink {
 	/* KEV: `due` may be NULL. */
 	int (*kev)(void *ctx, const char *cve, const char *added, const char *due, bool ransomware, struct error *e);
 	int (*epss)(void *ctx, const char *cve, double score, double percentile, struct error *e);
+	/* For progress: how far the parser has come in its document; those that build it whole leave it at 0. `size`: the caller's, of the document. */
+	size_t at, size;
 	uint64_t left_out; /* statements about what brig does not know: other ecosystems, withdrawn records, kernels by git commit */
 };
 

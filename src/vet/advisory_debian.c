@@ -85,6 +85,7 @@ int advisory_parse_tracker(const char *what, const char *data, size_t n, struct 
 		_cleanup_json_ json_t *cves = json_parse(piece.value, piece.n, what, e);
 		const struct place p = { what, source, sink };
 
+		sink->at = (size_t)(c.at - data);
 		if (!cves)
 			return error_wrap(e, "source package %s", source);
 		r = json_is_object(cves) ? read_source(&p, cves, e) : error_set(e, EBADMSG, "%s: %s is no object", what, source);

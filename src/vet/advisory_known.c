@@ -112,6 +112,7 @@ int advisory_parse_epss(const char *what, const char *data, size_t n, struct adv
 		const char *at;
 
 		number++;
+		sink->at = (size_t)(s - data);
 		if (len >= sizeof(line) || memchr(s, 0, len))
 			return error_set(e, EBADMSG, "%s line %zu: too long, or no text", what, number);
 		memcpy(line, s, len);

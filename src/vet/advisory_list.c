@@ -251,6 +251,7 @@ int advisory_parse_list(const char *what, const char *data, size_t n, struct adv
 		_cleanup_free_ char *line = NULL;
 
 		l.line++;
+		sink->at = (size_t)(s - data);
 		if (len > LINE_MAX_ || memchr(s, 0, len)) {
 			r = error_set(e, EBADMSG, "%s line %zu: no text", what, l.line);
 			break;

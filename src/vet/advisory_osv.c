@@ -263,6 +263,7 @@ int advisory_parse_osv(const char *what, const char *data, size_t n, struct advi
 		if (!doc)
 			return -EBADMSG;
 		s += size;
+		sink->at = (size_t)(s - data);
 		if (!json_is_array(doc)) {
 			r = read_record(what, doc, sink, e);
 			continue;

@@ -64,19 +64,19 @@ static const char *const sql[S_COUNT] = {
 	[S_COUNT_EPSS] = "SELECT count(*) FROM epss",
 };
 
-int index_error(struct index_db *db, const char *doing, struct error *e)
+int advdb_error(struct advdb_db *db, const char *doing, struct error *e)
 {
 	int code = sqlite3_errcode(db->db);
 
 	return error_set(e, code == SQLITE_NOMEM ? ENOMEM : code == SQLITE_FULL ? EFBIG : EBADMSG, "%s: %s", doing, sqlite3_errmsg(db->db));
 }
 
-sqlite3_stmt *index_statement(struct index_db *db, enum index_statement which, struct error *e)
+sqlite3_stmt *advdb_statement(struct advdb_db *db, enum advdb_statement which, struct error *e)
 {
 	sqlite3_stmt **s = &db->statements[which];
 
 	if (!*s && sqlite3_prepare_v3(db->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL) != SQLITE_OK) {
-		index_error(db, "the index of advisories", e);
+		advdb_error(db, "the index of advisories", e);
 		return NULL;
 	}
 	sqlite3_reset(*s);
@@ -84,30 +84,30 @@ sqlite3_stmt *index_statement(struct index_db *db, enum index_statement which, s
 	return *s;
 }
 
-void index_bind(sqlite3_stmt *s, int at, const char *text)
+void advdb_bind(sqlite3_stmt *s, int at, const char *text)
 {
 	if (text)
 		sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
 }
 
-int index_exec(struct index_db *db, const char *text, struct error *e)
+int advdb_exec(struct advdb_db *db, const char *text, struct error *e)
 {
-	return sqlite3_exec(db->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : index_error(db, "the index of advisories", e);
+	return sqlite3_exec(db->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : advdb_error(db, "the index of advisories", e);
 }
 
-static int open_empty(struct index_db **out, struct error *e)
+static int open_empty(struct advdb_db **out, struct error *e)
 {
-	_cleanup_index_ struct index_db *db = xcalloc(1, sizeof(*db));
+	_cleanup_index_ struct advdb_db *db = xcalloc(1, sizeof(*db));
 
 	if (sqlite3_open_v2(":memory:", &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		return index_error(db, "cannot open a database in memory", e);
+		return advdb_error(db, "cannot open a database in memory", e);
 	sqlite3_db_config(db->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	*out = steal_ptr(&db);
 	return 0;
 }
 
-static int pragma(struct index_db *db, const char *text, int64_t *value)
+static int pragma(struct advdb_db *db, const char *text, int64_t *value)
 {
 	sqlite3_stmt *s = NULL;
 	int r = -EBADMSG;
@@ -120,12 +120,12 @@ static int pragma(struct index_db *db, const char *text, int64_t *value)
 	return r;
 }
 
-static int check(struct index_db *db, struct error *e)
+static int check(struct advdb_db *db, struct error *e)
 {
 	int64_t id = 0, version = 0;
 
 	if (pragma(db, "PRAGMA application_id", &id) < 0 || pragma(db, "PRAGMA user_version", &version) < 0)
-		return index_error(db, "the index of advisories is damaged", e);
+		return advdb_error(db, "the index of advisories is damaged", e);
 	if (id == APPLICATION_ID && version == INDEX_VERSION)
 		return 0;
 	error_set(e, EBADMSG, id == APPLICATION_ID ? "the index of advisories was made by another version of brig" : "not an index of advisories");
@@ -133,25 +133,25 @@ static int check(struct index_db *db, struct error *e)
 	return -EBADMSG;
 }
 
-int index_open_read(const void *data, size_t n, struct index_db **out, struct error *e)
+int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct error *e)
 {
-	_cleanup_index_ struct index_db *db = NULL;
+	_cleanup_index_ struct advdb_db *db = NULL;
 	int r = open_empty(&db, e);
 
 	if (r < 0)
 		return r;
 	if (sqlite3_deserialize(db->db, "main", (unsigned char *)data, (sqlite3_int64)n, (sqlite3_int64)n, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
-		return index_error(db, "the index of advisories", e);
+		return advdb_error(db, "the index of advisories", e);
 	r = check(db, e);
 	if (r == 0)
 		*out = steal_ptr(&db);
 	return r;
 }
 
-int index_open_write(const void *data, size_t n, struct index_db **out, struct error *e)
+int advdb_open_write(const void *data, size_t n, struct advdb_db **out, struct error *e)
 {
 	static const sqlite3_int64 limit = (sqlite3_int64)3 << 30;
-	_cleanup_index_ struct index_db *db = NULL;
+	_cleanup_index_ struct advdb_db *db = NULL;
 	sqlite3_int64 max = limit;
 	unsigned char *copy;
 	int r = open_empty(&db, e);
@@ -159,7 +159,7 @@ int index_open_write(const void *data, size_t n, struct index_db **out, struct e
 	if (r < 0)
 		return r;
 	if (n == 0) {
-		r = index_exec(db, schema, e);
+		r = advdb_exec(db, schema, e);
 	} else {
 		copy = sqlite3_malloc64(n);
 		if (!copy)
@@ -167,19 +167,19 @@ int index_open_write(const void *data, size_t n, struct index_db **out, struct e
 		memcpy(copy, data, n);
 		if (sqlite3_deserialize(db->db, "main", copy, (sqlite3_int64)n, (sqlite3_int64)n,
 					SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
-			return index_error(db, "the index of advisories", e);
+			return advdb_error(db, "the index of advisories", e);
 		sqlite3_file_control(db->db, "main", SQLITE_FCNTL_SIZE_LIMIT, &max);
 		r = check(db, e);
 	}
 	/* Nothing is on a disk: a journal would only protect what is thrown away when this fails. */
 	if (r == 0)
-		r = index_exec(db, "PRAGMA journal_mode = OFF; PRAGMA cache_size = -65536", e);
+		r = advdb_exec(db, "PRAGMA journal_mode = OFF; PRAGMA cache_size = -65536", e);
 	if (r == 0)
 		*out = steal_ptr(&db);
 	return r;
 }
 
-void index_close(struct index_db *db)
+void advdb_close(struct advdb_db *db)
 {
 	if (!db)
 		return;

@@ -9,33 +9,33 @@
 
 enum { INDEX_VERSION = 1 };
 
-struct index_db;
+struct advdb_db;
 
 /* An index over a copy of `data`, which is checked; n 0: a new one. */
-int index_open_write(const void *data, size_t n, struct index_db **out, struct error *e);
+int advdb_open_write(const void *data, size_t n, struct advdb_db **out, struct error *e);
 /* Over `data` itself, which must stay; nothing is written. -EBADMSG: not an index, or of another version. */
-int index_open_read(const void *data, size_t n, struct index_db **out, struct error *e);
-void index_close(struct index_db *db);
-static inline void cleanup_index(struct index_db **db)
+int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct error *e);
+void advdb_close(struct advdb_db *db);
+static inline void cleanup_index(struct advdb_db **db)
 {
-	index_close(*db);
+	advdb_close(*db);
 }
 #define _cleanup_index_ __attribute__((cleanup(cleanup_index)))
 
 /* Begins an import of one file: `file` and `sha256` (hex) are noted beside the feeds that come from it. `now`: seconds since 1970. */
-int index_begin(struct index_db *db, const char *file, const char *sha256, int64_t now, struct error *e);
+int advdb_begin(struct advdb_db *db, const char *file, const char *sha256, int64_t now, struct error *e);
 /* The sink that writes; valid between begin and end. */
-struct advisory_sink *index_sink(struct index_db *db);
+struct advisory_sink *advdb_sink(struct advdb_db *db);
 /* Ends it: counts are brought up to date. */
-int index_end(struct index_db *db, struct error *e);
+int advdb_end(struct advdb_db *db, struct error *e);
 /* The bytes of the database: valid until it is closed or written to. */
-int index_bytes(struct index_db *db, const void **data, size_t *n, struct error *e);
+int advdb_bytes(struct advdb_db *db, const void **data, size_t *n, struct error *e);
 
 /* {"version","feeds":[{"name","file","sha256","imported","published","statements"}],"places":[{"ecosystem","release","packages","statements"}],"kev","epss"} */
-int index_status(struct index_db *db, json_t **out, struct error *e);
+int advdb_status(struct advdb_db *db, json_t **out, struct error *e);
 
 /* What there is about one package. Strings live until the function returns. */
-struct index_row {
+struct advdb_row {
 	struct advisory_row row;
 	int priority;
 	const char *feed;
@@ -44,16 +44,16 @@ struct index_row {
 	double epss, percentile; /* -1: not known */
 };
 /* Calls `row` for every statement about the package in any of the releases. `binary`: which kind of name. */
-struct index_query {
+struct advdb_query {
 	const char *ecosystem;
 	const char *const *releases; /* NULL ends it; "" is added by itself */
 	const char *package;
 	bool binary;
-	int (*row)(void *ctx, const struct index_row *row, struct error *e);
+	int (*row)(void *ctx, const struct advdb_row *row, struct error *e);
 	void *ctx;
 };
-int index_find(struct index_db *db, const struct index_query *q, struct error *e);
+int advdb_find(struct advdb_db *db, const struct advdb_query *q, struct error *e);
 /* Is anything known about this ecosystem, in any of these releases? 1, 0, or negative. */
-int index_covers(struct index_db *db, const char *ecosystem, const char *const *releases, struct error *e);
+int advdb_covers(struct advdb_db *db, const char *ecosystem, const char *const *releases, struct error *e);
 /* The newest `published` (else the time of import, ISO) of the feeds that speak of the ecosystem and releases; the caller frees; NULL: none. */
-char *index_newest(struct index_db *db, const char *ecosystem, const char *const *releases);
+char *advdb_newest(struct advdb_db *db, const char *ecosystem, const char *const *releases);

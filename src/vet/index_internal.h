@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-enum index_statement {
+enum advdb_statement {
 	/* writing */
 	S_FEED_FIND, S_FEED_ADD, S_FEED_DONE, S_WIPE_AFFECTED, S_WIPE_ADVISORIES, S_DROP_AFFECTED, S_PLACE_ADD, S_PLACE_FIND, S_PACKAGE_ADD,
 	S_PACKAGE_FIND, S_VULN_ADD, S_VULN_FIND, S_VULN_SUMMARY, S_ADVISORY_ADD, S_ADVISORY_FIND, S_AFFECTED_ADD, S_KEV_ADD, S_EPSS_ADD,
@@ -15,7 +15,7 @@ enum index_statement {
 	S_COUNT
 };
 
-struct index_db {
+struct advdb_db {
 	sqlite3 *db;
 	sqlite3_stmt *statements[S_COUNT];
 	struct advisory_sink sink;
@@ -31,7 +31,7 @@ struct index_db {
 };
 
 /* A statement ready to be bound; NULL with `e` filled. */
-sqlite3_stmt *index_statement(struct index_db *db, enum index_statement which, struct error *e);
-int index_error(struct index_db *db, const char *doing, struct error *e);
-void index_bind(sqlite3_stmt *s, int at, const char *text); /* NULL: null */
-int index_exec(struct index_db *db, const char *sql, struct error *e);
+sqlite3_stmt *advdb_statement(struct advdb_db *db, enum advdb_statement which, struct error *e);
+int advdb_error(struct advdb_db *db, const char *doing, struct error *e);
+void advdb_bind(sqlite3_stmt *s, int at, const char *text); /* NULL: null */
+int advdb_exec(struct advdb_db *db, const char *sql, struct error *e);

@@ -9,12 +9,12 @@ static const char *text(sqlite3_stmt *s, int column)
 }
 
 /* Columns of S_FIND. A damaged number is one that says nothing. */
-static void read_row(sqlite3_stmt *s, const struct index_query *q, struct index_row *out)
+static void read_row(sqlite3_stmt *s, const struct advdb_query *q, struct advdb_row *out)
 {
 	int status = sqlite3_column_int(s, 2);
 	bool has_level = sqlite3_column_type(s, 6) != SQLITE_NULL, has_epss = sqlite3_column_type(s, 15) != SQLITE_NULL;
 
-	*out = (struct index_row){
+	*out = (struct advdb_row){
 		.row = {
 			.ecosystem = q->ecosystem, .release = text(s, 17), .package = q->package, .binary = q->binary,
 			.id = text(s, 0), .advisory = text(s, 1),
@@ -29,31 +29,31 @@ static void read_row(sqlite3_stmt *s, const struct index_query *q, struct index_
 	};
 }
 
-static int find_in(struct index_db *db, const struct index_query *q, const char *release, struct error *e)
+static int find_in(struct advdb_db *db, const struct advdb_query *q, const char *release, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, S_FIND, e);
+	sqlite3_stmt *s = advdb_statement(db, S_FIND, e);
 	int code, r = 0;
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, q->ecosystem);
-	index_bind(s, 2, release);
-	index_bind(s, 3, q->package);
+	advdb_bind(s, 1, q->ecosystem);
+	advdb_bind(s, 2, release);
+	advdb_bind(s, 3, q->package);
 	sqlite3_bind_int(s, 4, q->binary);
 	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW) {
-		struct index_row row;
+		struct advdb_row row;
 
 		read_row(s, q, &row);
 		if (row.row.id && row.row.advisory && row.row.release && row.feed)
 			r = q->row(q->ctx, &row, e);
 	}
 	if (r == 0 && code != SQLITE_DONE)
-		r = index_error(db, "the index of advisories", e);
+		r = advdb_error(db, "the index of advisories", e);
 	sqlite3_reset(s);
 	return r;
 }
 
-int index_find(struct index_db *db, const struct index_query *q, struct error *e)
+int advdb_find(struct advdb_db *db, const struct advdb_query *q, struct error *e)
 {
 	int r = find_in(db, q, "", e);
 
@@ -63,21 +63,21 @@ int index_find(struct index_db *db, const struct index_query *q, struct error *e
 	return r;
 }
 
-static int covers(struct index_db *db, const char *ecosystem, const char *release, struct error *e)
+static int covers(struct advdb_db *db, const char *ecosystem, const char *release, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, S_COVERS, e);
+	sqlite3_stmt *s = advdb_statement(db, S_COVERS, e);
 	int r;
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, ecosystem);
-	index_bind(s, 2, release);
-	r = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) != 0 : index_error(db, "the index of advisories", e);
+	advdb_bind(s, 1, ecosystem);
+	advdb_bind(s, 2, release);
+	r = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) != 0 : advdb_error(db, "the index of advisories", e);
 	sqlite3_reset(s);
 	return r;
 }
 
-int index_covers(struct index_db *db, const char *ecosystem, const char *const *releases, struct error *e)
+int advdb_covers(struct advdb_db *db, const char *ecosystem, const char *const *releases, struct error *e)
 {
 	int r = covers(db, ecosystem, "", e);
 
@@ -86,18 +86,18 @@ int index_covers(struct index_db *db, const char *ecosystem, const char *const *
 	return r;
 }
 
-char *index_newest(struct index_db *db, const char *ecosystem, const char *const *releases)
+char *advdb_newest(struct advdb_db *db, const char *ecosystem, const char *const *releases)
 {
 	char *out = NULL;
 
 	for (size_t i = 0; i == 0 || releases[i - 1]; i++) {
 		const char *release = releases[i] ? releases[i] : "";
-		sqlite3_stmt *s = index_statement(db, S_NEWEST, NULL);
+		sqlite3_stmt *s = advdb_statement(db, S_NEWEST, NULL);
 
 		if (!s)
 			return out;
-		index_bind(s, 1, ecosystem);
-		index_bind(s, 2, release);
+		advdb_bind(s, 1, ecosystem);
+		advdb_bind(s, 2, release);
 		if (sqlite3_step(s) == SQLITE_ROW && text(s, 0) && (!out || __builtin_strcmp(text(s, 0), out) > 0)) {
 			free(out);
 			out = xstrdup(text(s, 0));
@@ -107,9 +107,9 @@ char *index_newest(struct index_db *db, const char *ecosystem, const char *const
 	return out;
 }
 
-static json_t *list_feeds(struct index_db *db, struct error *e)
+static json_t *list_feeds(struct advdb_db *db, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, S_FEEDS, e);
+	sqlite3_stmt *s = advdb_statement(db, S_FEEDS, e);
 	json_t *out = s ? json_array() : NULL;
 
 	while (s && sqlite3_step(s) == SQLITE_ROW)
@@ -121,9 +121,9 @@ static json_t *list_feeds(struct index_db *db, struct error *e)
 	return out;
 }
 
-static json_t *list_places(struct index_db *db, struct error *e)
+static json_t *list_places(struct advdb_db *db, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, S_PLACES, e);
+	sqlite3_stmt *s = advdb_statement(db, S_PLACES, e);
 	json_t *out = s ? json_array() : NULL;
 
 	while (s && sqlite3_step(s) == SQLITE_ROW)
@@ -134,9 +134,9 @@ static json_t *list_places(struct index_db *db, struct error *e)
 	return out;
 }
 
-static json_int_t count(struct index_db *db, enum index_statement which)
+static json_int_t count(struct advdb_db *db, enum advdb_statement which)
 {
-	sqlite3_stmt *s = index_statement(db, which, NULL);
+	sqlite3_stmt *s = advdb_statement(db, which, NULL);
 	json_int_t n = s && sqlite3_step(s) == SQLITE_ROW ? (json_int_t)sqlite3_column_int64(s, 0) : 0;
 
 	if (s)
@@ -144,7 +144,7 @@ static json_int_t count(struct index_db *db, enum index_statement which)
 	return n;
 }
 
-int index_status(struct index_db *db, json_t **out, struct error *e)
+int advdb_status(struct advdb_db *db, json_t **out, struct error *e)
 {
 	_cleanup_json_ json_t *feeds = list_feeds(db, e), *places = feeds ? list_places(db, e) : NULL;
 

@@ -7,12 +7,12 @@
 
 enum { SUMMARY_MAX = 200 };
 
-static int step(struct index_db *db, sqlite3_stmt *s, struct error *e)
+static int step(struct advdb_db *db, sqlite3_stmt *s, struct error *e)
 {
 	int r = sqlite3_step(s);
 
 	sqlite3_reset(s);
-	return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : index_error(db, "the index of advisories", e);
+	return r == SQLITE_DONE || r == SQLITE_ROW ? 0 : advdb_error(db, "the index of advisories", e);
 }
 
 /* The id that `find` gives, or the one of a new row that `add` makes; both take `bind`'s parameters. */
@@ -25,19 +25,19 @@ struct key {
 static void bind_key(sqlite3_stmt *s, const struct key *k)
 {
 	if (k->order == 0) {
-		index_bind(s, 1, k->text[0]);
-		index_bind(s, 2, k->text[1]);
+		advdb_bind(s, 1, k->text[0]);
+		advdb_bind(s, 2, k->text[1]);
 		return;
 	}
 	sqlite3_bind_int64(s, 1, k->number[0]);
-	index_bind(s, 2, k->text[0]);
+	advdb_bind(s, 2, k->text[0]);
 	if (k->order == 2)
 		sqlite3_bind_int64(s, 3, k->number[1]);
 }
 
-static int64_t intern(struct index_db *db, enum index_statement find, enum index_statement add, const struct key *k, struct error *e)
+static int64_t intern(struct advdb_db *db, enum advdb_statement find, enum advdb_statement add, const struct key *k, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, find, e);
+	sqlite3_stmt *s = advdb_statement(db, find, e);
 	int64_t id = 0;
 	int r;
 
@@ -49,7 +49,7 @@ static int64_t intern(struct index_db *db, enum index_statement find, enum index
 	sqlite3_reset(s);
 	if (id > 0)
 		return id;
-	s = index_statement(db, add, e);
+	s = advdb_statement(db, add, e);
 	if (!s)
 		return -EBADMSG;
 	bind_key(s, k);
@@ -66,7 +66,7 @@ static bool same(char **last, const char *now)
 	return false;
 }
 
-static void forget_last(struct index_db *db)
+static void forget_last(struct advdb_db *db)
 {
 	free(steal_ptr(&db->last_ecosystem));
 	free(steal_ptr(&db->last_release));
@@ -74,49 +74,49 @@ static void forget_last(struct index_db *db)
 	free(steal_ptr(&db->last_advisory));
 }
 
-static int run_with_feed(struct index_db *db, enum index_statement which, const char *text, struct error *e)
+static int run_with_feed(struct advdb_db *db, enum advdb_statement which, const char *text, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, which, e);
+	sqlite3_stmt *s = advdb_statement(db, which, e);
 
 	if (!s)
 		return -EBADMSG;
 	sqlite3_bind_int64(s, 1, db->feed);
-	index_bind(s, 2, text);
+	advdb_bind(s, 2, text);
 	return step(db, s, e);
 }
 
-static int wipe(struct index_db *db, const struct advisory_feed *feed, struct error *e)
+static int wipe(struct advdb_db *db, const struct advisory_feed *feed, struct error *e)
 {
 	int r;
 
 	if (streq(feed->name, "kev"))
-		return index_exec(db, "DELETE FROM kev", e);
+		return advdb_exec(db, "DELETE FROM kev", e);
 	if (streq(feed->name, "epss"))
-		return index_exec(db, "DELETE FROM epss", e);
+		return advdb_exec(db, "DELETE FROM epss", e);
 	r = run_with_feed(db, S_WIPE_AFFECTED, NULL, e);
 	return r < 0 ? r : run_with_feed(db, S_WIPE_ADVISORIES, NULL, e);
 }
 
 static int take_feed(void *ctx, const struct advisory_feed *feed, const char *published, struct error *e)
 {
-	struct index_db *db = ctx;
+	struct advdb_db *db = ctx;
 	bool seen = strv_has(db->feeds_seen, feed->name);
-	sqlite3_stmt *s = index_statement(db, S_FEED_ADD, e);
+	sqlite3_stmt *s = advdb_statement(db, S_FEED_ADD, e);
 	int r;
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, feed->name);
+	advdb_bind(s, 1, feed->name);
 	sqlite3_bind_int(s, 2, feed->priority);
-	index_bind(s, 3, db->file);
-	index_bind(s, 4, db->sha256);
+	advdb_bind(s, 3, db->file);
+	advdb_bind(s, 4, db->sha256);
 	sqlite3_bind_int64(s, 5, db->now);
-	index_bind(s, 6, published);
+	advdb_bind(s, 6, published);
 	r = step(db, s, e);
-	s = r == 0 ? index_statement(db, S_FEED_FIND, e) : NULL;
+	s = r == 0 ? advdb_statement(db, S_FEED_FIND, e) : NULL;
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, feed->name);
+	advdb_bind(s, 1, feed->name);
 	db->feed = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
 	sqlite3_reset(s);
 	forget_last(db);
@@ -151,17 +151,17 @@ static char *short_summary(const char *s)
 	return out;
 }
 
-static int64_t intern_vuln(struct index_db *db, const struct advisory_row *row, struct error *e)
+static int64_t intern_vuln(struct advdb_db *db, const struct advisory_row *row, struct error *e)
 {
 	_cleanup_free_ char *summary = short_summary(row->summary);
-	sqlite3_stmt *s = index_statement(db, S_VULN_FIND, e);
+	sqlite3_stmt *s = advdb_statement(db, S_VULN_FIND, e);
 	int64_t id = 0;
 	bool bare = false;
 	int r;
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, row->id);
+	advdb_bind(s, 1, row->id);
 	if (sqlite3_step(s) == SQLITE_ROW) {
 		id = sqlite3_column_int64(s, 0);
 		bare = sqlite3_column_int(s, 1);
@@ -169,21 +169,21 @@ static int64_t intern_vuln(struct index_db *db, const struct advisory_row *row, 
 	sqlite3_reset(s);
 	if (id && (!bare || !summary))
 		return id;
-	s = index_statement(db, id ? S_VULN_SUMMARY : S_VULN_ADD, e);
+	s = advdb_statement(db, id ? S_VULN_SUMMARY : S_VULN_ADD, e);
 	if (!s)
 		return -EBADMSG;
 	if (id)
 		sqlite3_bind_int64(s, 1, id);
 	else
-		index_bind(s, 1, row->id);
-	index_bind(s, 2, summary);
+		advdb_bind(s, 1, row->id);
+	advdb_bind(s, 2, summary);
 	r = step(db, s, e);
 	sqlite3_clear_bindings(s); /* the summary ends here */
 	return r < 0 ? r : id ? id : sqlite3_last_insert_rowid(db->db);
 }
 
 /* db->place, db->package, db->advisory of this row. */
-static int find_keys(struct index_db *db, const struct advisory_row *row, struct error *e)
+static int find_keys(struct advdb_db *db, const struct advisory_row *row, struct error *e)
 {
 	bool here = same(&db->last_ecosystem, row->ecosystem);
 
@@ -210,7 +210,7 @@ static int find_keys(struct index_db *db, const struct advisory_row *row, struct
 
 static int take_row(void *ctx, const struct advisory_row *row, struct error *e)
 {
-	struct index_db *db = ctx;
+	struct advdb_db *db = ctx;
 	int r = find_keys(db, row, e);
 	int64_t vuln = r < 0 ? r : intern_vuln(db, row, e);
 	sqlite3_stmt *s;
@@ -219,50 +219,50 @@ static int take_row(void *ctx, const struct advisory_row *row, struct error *e)
 		forget_last(db);
 		return (int)vuln;
 	}
-	s = index_statement(db, S_AFFECTED_ADD, e);
+	s = advdb_statement(db, S_AFFECTED_ADD, e);
 	if (!s)
 		return -EBADMSG;
 	sqlite3_bind_int64(s, 1, db->package);
 	sqlite3_bind_int64(s, 2, vuln);
 	sqlite3_bind_int64(s, 3, db->advisory);
 	sqlite3_bind_int(s, 4, (int)row->status);
-	index_bind(s, 5, row->introduced);
-	index_bind(s, 6, row->status == ADVISORY_NOT_AFFECTED ? NULL : row->fixed);
-	index_bind(s, 7, row->last);
+	advdb_bind(s, 5, row->introduced);
+	advdb_bind(s, 6, row->status == ADVISORY_NOT_AFFECTED ? NULL : row->fixed);
+	advdb_bind(s, 7, row->last);
 	if (row->level != ADVISORY_NO_LEVEL)
 		sqlite3_bind_int(s, 8, row->level);
 	if (row->cvss > 0)
 		sqlite3_bind_double(s, 9, row->cvss);
-	index_bind(s, 10, row->module);
+	advdb_bind(s, 10, row->module);
 	return step(db, s, e);
 }
 
 static int take_kev(void *ctx, const char *cve, const char *added, const char *due, bool ransomware, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(ctx, S_KEV_ADD, e);
+	sqlite3_stmt *s = advdb_statement(ctx, S_KEV_ADD, e);
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, cve);
-	index_bind(s, 2, added);
-	index_bind(s, 3, due);
+	advdb_bind(s, 1, cve);
+	advdb_bind(s, 2, added);
+	advdb_bind(s, 3, due);
 	sqlite3_bind_int(s, 4, ransomware);
 	return step(ctx, s, e);
 }
 
 static int take_epss(void *ctx, const char *cve, double score, double percentile, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(ctx, S_EPSS_ADD, e);
+	sqlite3_stmt *s = advdb_statement(ctx, S_EPSS_ADD, e);
 
 	if (!s)
 		return -EBADMSG;
-	index_bind(s, 1, cve);
+	advdb_bind(s, 1, cve);
 	sqlite3_bind_double(s, 2, score);
 	sqlite3_bind_double(s, 3, percentile);
 	return step(ctx, s, e);
 }
 
-int index_begin(struct index_db *db, const char *file, const char *sha256, int64_t now, struct error *e)
+int advdb_begin(struct advdb_db *db, const char *file, const char *sha256, int64_t now, struct error *e)
 {
 	free(db->file);
 	free(db->sha256);
@@ -273,27 +273,27 @@ int index_begin(struct index_db *db, const char *file, const char *sha256, int64
 	strv_free(steal_ptr(&db->feeds_seen));
 	forget_last(db);
 	db->sink = (struct advisory_sink){ .ctx = db, .feed = take_feed, .drop = take_drop, .row = take_row, .kev = take_kev, .epss = take_epss };
-	return index_exec(db, "BEGIN", e);
+	return advdb_exec(db, "BEGIN", e);
 }
 
-struct advisory_sink *index_sink(struct index_db *db)
+struct advisory_sink *advdb_sink(struct advdb_db *db)
 {
 	return &db->sink;
 }
 
-int index_end(struct index_db *db, struct error *e)
+int advdb_end(struct advdb_db *db, struct error *e)
 {
-	sqlite3_stmt *s = index_statement(db, S_FEED_DONE, e);
+	sqlite3_stmt *s = advdb_statement(db, S_FEED_DONE, e);
 	int r = s ? step(db, s, e) : -EBADMSG;
 
 	if (r == 0)
-		r = index_exec(db, "DELETE FROM covers; INSERT INTO covers SELECT DISTINCT p.place, d.feed FROM affected a"
+		r = advdb_exec(db, "DELETE FROM covers; INSERT INTO covers SELECT DISTINCT p.place, d.feed FROM affected a"
 				   " JOIN package p ON p.id = a.package JOIN advisory d ON d.id = a.advisory", e);
 	db->in_import = false;
-	return r < 0 ? r : index_exec(db, "COMMIT", e);
+	return r < 0 ? r : advdb_exec(db, "COMMIT", e);
 }
 
-int index_bytes(struct index_db *db, const void **data, size_t *n, struct error *e)
+int advdb_bytes(struct advdb_db *db, const void **data, size_t *n, struct error *e)
 {
 	sqlite3_int64 size = 0;
 	unsigned char *bytes;
@@ -311,7 +311,7 @@ int index_bytes(struct index_db *db, const void **data, size_t *n, struct error 
 		for (int i = 0; i < S_COUNT; i++)
 			sqlite3_finalize(steal_ptr(&db->statements[i]));
 		if (sqlite3_deserialize(db->db, "main", bytes, size, size, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
-			return index_error(db, "the index of advisories", e);
+			return advdb_error(db, "the index of advisories", e);
 		bytes = sqlite3_serialize(db->db, "main", &size, SQLITE_SERIALIZE_NOCOPY);
 	}
 	*data = bytes;

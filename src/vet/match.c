@@ -10,7 +10,7 @@ enum { RELEASES_MAX = 6 };
 
 /* What several entries of the inventory share: the name that advisories speak of, and its version. */
 struct group {
-	struct index_db *db;
+	struct advdb_db *db;
 	struct vuln_result *out;
 	match_module *module;
 	void *module_ctx;
@@ -76,7 +76,7 @@ static int at_least(int level, int least)
 	return level < least ? level : least; /* worse is less */
 }
 
-int match_level(const struct index_row *row)
+int match_level(const struct advdb_row *row)
 {
 	int level = row->row.level;
 
@@ -104,7 +104,7 @@ static bool in_range(const struct group *g, const struct advisory_row *row)
 	return !row->fixed || version_compare(g->scheme, g->version, row->fixed) < 0;
 }
 
-static int take(void *ctx, const struct index_row *row, struct error *e)
+static int take(void *ctx, const struct advdb_row *row, struct error *e)
 {
 	struct group *g = ctx;
 	struct candidate *c;
@@ -243,7 +243,7 @@ static int note_place(struct group *g, const json_t *entry, struct error *e)
 	int r;
 
 	(void)entry;
-	r = json_object_get(g->out->newest, place) ? 1 : json_object_get(g->out->not_covered, place) ? 0 : index_covers(g->db, g->ecosystem, g->releases, e);
+	r = json_object_get(g->out->newest, place) ? 1 : json_object_get(g->out->not_covered, place) ? 0 : advdb_covers(g->db, g->ecosystem, g->releases, e);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -252,7 +252,7 @@ static int note_place(struct group *g, const json_t *entry, struct error *e)
 		return 0;
 	}
 	if (!json_object_get(g->out->newest, place)) {
-		_cleanup_free_ char *date = index_newest(g->db, g->ecosystem, g->releases);
+		_cleanup_free_ char *date = advdb_newest(g->db, g->ecosystem, g->releases);
 
 		json_object_set_new(g->out->newest, place, json_string(date ? date : ""));
 	}
@@ -282,13 +282,13 @@ static char *normal_name(const char *ecosystem, const char *name)
 static int look_up(struct group *g, const char *name, const char *version, bool binary, struct error *e)
 {
 	_cleanup_free_ char *normal = normal_name(g->ecosystem, name);
-	const struct index_query q = { .ecosystem = g->ecosystem, .releases = g->releases, .package = normal, .binary = binary, .row = take, .ctx = g };
+	const struct advdb_query q = { .ecosystem = g->ecosystem, .releases = g->releases, .package = normal, .binary = binary, .row = take, .ctx = g };
 	int r;
 
 	g->name = name;
 	g->version = version;
 	g->binary = binary;
-	r = index_find(g->db, &q, e);
+	r = advdb_find(g->db, &q, e);
 	return r;
 }
 
@@ -350,7 +350,7 @@ static json_t *make_groups(const json_t *inventory, json_t *not_covered)
 	return groups;
 }
 
-int match_packages(struct index_db *db, const json_t *inventory, match_module *module, void *ctx, struct vuln_result *out, struct error *e)
+int match_packages(struct advdb_db *db, const json_t *inventory, match_module *module, void *ctx, struct vuln_result *out, struct error *e)
 {
 	const char *key;
 	json_t *entries;

@@ -21,19 +21,19 @@ struct store {
 
 static int import(struct store *s, const char *document, struct error *e)
 {
-	_cleanup_index_ struct index_db *db = NULL;
+	_cleanup_index_ struct advdb_db *db = NULL;
 	const void *bytes;
 	size_t n;
-	int r = index_open_write(s->data, s->n, &db, e);
+	int r = advdb_open_write(s->data, s->n, &db, e);
 
 	if (r == 0)
-		r = index_begin(db, "a file", "0123", 1680000000, e);
+		r = advdb_begin(db, "a file", "0123", 1680000000, e);
 	if (r == 0)
-		r = advisory_parse("doc", document, strlen(document), index_sink(db), e);
+		r = advisory_parse("doc", document, strlen(document), advdb_sink(db), e);
 	if (r == 0)
-		r = index_end(db, e);
+		r = advdb_end(db, e);
 	if (r == 0)
-		r = index_bytes(db, &bytes, &n, e);
+		r = advdb_bytes(db, &bytes, &n, e);
 	if (r < 0)
 		return r;
 	free(s->data);
@@ -59,14 +59,14 @@ static bool module_enabled(void *ctx, const char *module)
 /* "PACKAGE VERSION ID STATUS LEVEL FIXED" for each match, joined by newlines. */
 static char *matches(const struct store *s, const char *inventory, struct vuln_result *keep)
 {
-	_cleanup_index_ struct index_db *db = NULL;
+	_cleanup_index_ struct advdb_db *db = NULL;
 	_cleanup_json_ json_t *packages = NULL;
 	struct vuln_result out = { 0 };
 	struct error e = { 0 };
 	struct buf text = { 0 };
 
 	packages = json_parse(inventory, strlen(inventory), "inventory", &e);
-	if (!packages || index_open_read(s->data, s->n, &db, &e) < 0 || match_packages(db, packages, module_enabled, (char *)"nodejs:12", &out, &e) < 0)
+	if (!packages || advdb_open_read(s->data, s->n, &db, &e) < 0 || match_packages(db, packages, module_enabled, (char *)"nodejs:12", &out, &e) < 0)
 		fail_msg("%s", e.text);
 	buf_puts(&text, "");
 	for (size_t i = 0; i < out.n; i++) {
@@ -217,7 +217,7 @@ static void test_covers(void **state)
 
 static void test_status(void **state)
 {
-	_cleanup_index_ struct index_db *db = NULL;
+	_cleanup_index_ struct advdb_db *db = NULL;
 	_cleanup_json_ json_t *status = NULL;
 	struct store s = { 0 };
 	struct error e = { 0 };
@@ -226,8 +226,8 @@ static void test_status(void **state)
 	(void)state;
 	add(&s, list);
 	add(&s, "cve,epss,percentile\nCVE-2023-1002,0.7,0.99\n");
-	assert_int_equal(index_open_read(s.data, s.n, &db, &e), 0);
-	assert_int_equal(index_status(db, &status, &e), 0);
+	assert_int_equal(advdb_open_read(s.data, s.n, &db, &e), 0);
+	assert_int_equal(advdb_status(db, &status, &e), 0);
 	assert_int_equal(json_array_size(json_object_get(status, "feeds")), 2);
 	feed = json_array_get(json_object_get(status, "feeds"), 0);
 	assert_string_equal(json_string_value(json_object_get(feed, "name")), "debian-dsa");
@@ -236,12 +236,12 @@ static void test_status(void **state)
 	assert_int_equal(json_integer_value(json_object_get(feed, "imported")), 1680000000);
 	assert_int_equal(json_integer_value(json_object_get(status, "epss")), 1);
 	assert_int_equal(json_array_size(json_object_get(status, "places")), 3);
-	index_close(steal_ptr(&db));
+	advdb_close(steal_ptr(&db));
 	/* What is no index, or a damaged one, is refused or fails; it never answers "nothing". */
-	assert_int_equal(index_open_read("hello", 5, &db, &e), -EBADMSG);
+	assert_int_equal(advdb_open_read("hello", 5, &db, &e), -EBADMSG);
 	memset(s.data + 4096, 0xff, s.n - 4096);
-	if (index_open_read(s.data, s.n, &db, &e) == 0)
-		assert_true(index_covers(db, "deb/debian", (const char *const[]){ "bullseye", NULL }, &e) < 0);
+	if (advdb_open_read(s.data, s.n, &db, &e) == 0)
+		assert_true(advdb_covers(db, "deb/debian", (const char *const[]){ "bullseye", NULL }, &e) < 0);
 	free(s.data);
 }
 

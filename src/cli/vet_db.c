@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/json.h"
+#include "vet/import.h"
+#include "vet/index.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct vet_db_options {
+	char *format;
+	bool quiet;
+};
+
+static const struct cli_option options[] = {
+	CLI_OPT(struct vet_db_options, format, "format", 0, CLI_STRING, "FORMAT", "of status: json, or a Go template over that document", "json"),
+	CLI_OPT(struct vet_db_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "print nothing but errors", NULL),
+	CLI_END,
+};
+
+struct importing {
+	struct cli_progress bar;
+	bool quiet, drawn;
+};
+
+static void show_progress(void *arg, const char *file, uint64_t done, uint64_t total)
+{
+	struct importing *i = arg;
+
+	if (i->quiet)
+		return;
+	if (!i->drawn)
+		cli_progress_start(&i->bar, "reading advisories", total);
+	i->drawn = true;
+	(void)file;
+	cli_progress_set(&i->bar, done);
+}
+
+static void show_done(void *arg, const char *file, uint64_t taken, uint64_t left_out)
+{
+	struct importing *i = arg;
+	_cleanup_free_ char *name = str_escape(file);
+
+	if (i->quiet)
+		return;
+	if (i->drawn && i->bar.terminal)
+		cli_progress_end(&i->bar);
+	i->drawn = i->drawn && !i->bar.terminal;
+	printf("%s: %llu statements", name, (unsigned long long)taken);
+	if (left_out)
+		printf(", %llu left out", (unsigned long long)left_out);
+	printf("\n");
+	fflush(stdout);
+}
+
+static int do_import(const struct vet_db_options *o, char *const *files, struct error *e)
+{
+	struct importing i = { .quiet = o->quiet };
+	struct import_request r = { .files = files, .progress = show_progress, .done = show_done, .arg = &i };
+	struct conf conf;
+	sigset_t stop;
+	int err;
+
+	if (!*files) {
+		error_set(e, EINVAL, "vet db import: which files?");
+		error_hint(e, "see brig vet db --help");
+		return -EINVAL;
+	}
+	err = conf_load(&conf, e);
+	if (err < 0)
+		return err;
+	r.accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
+	conf_free(&conf);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+	return advisory_import(&r, e);
+}
+
+/* Adds the ages, in seconds, that the index does not know. */
+static void add_ages(json_t *status)
+{
+	json_int_t now = (json_int_t)(clock_now_ns() / 1000000000), newest = -1;
+	json_t *feed;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "feeds"), i, feed) {
+		json_int_t age = now - json_integer_value(json_object_get(feed, "imported"));
+
+		json_object_set_new(feed, "age", json_integer(age > 0 ? age : 0));
+		if (newest < 0 || age < newest)
+			newest = age > 0 ? age : 0;
+	}
+	json_object_set_new(status, "age", newest < 0 ? json_null() : json_integer(newest));
+}
+
+static int read_status(json_t **out, struct error *e)
+{
+	_cleanup_close_ int fd = advisory_index_open(e);
+	_cleanup_index_ struct advdb_db *db = NULL;
+	struct stat st;
+	void *data;
+	int r;
+
+	if (fd == -ENOENT) {
+		*out = json_pack("{s:n, s:[], s:[], s:i, s:i, s:n}", "version", "feeds", "places", "kev", 0, "epss", 0, "age");
+		return 0;
+	}
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || st.st_size == 0)
+		return error_set(e, EBADMSG, "the index of advisories is empty");
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return error_errno(e, errno, "the index of advisories");
+	r = advdb_open_read(data, (size_t)st.st_size, &db, e);
+	if (r == 0)
+		r = advdb_status(db, out, e);
+	if (r == 0) {
+		json_object_set_new(*out, "size", json_integer(st.st_size));
+		add_ages(*out);
+	}
+	advdb_close(steal_ptr(&db));
+	munmap(data, (size_t)st.st_size);
+	return r;
+}
+
+static void print_feeds(const json_t *status)
+{
+	struct cli_table *t = cli_table_new("FEED", "STATEMENTS", "PUBLISHED", "IMPORTED", "FILE", NULL);
+	const json_t *feed;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "feeds"), i, feed) {
+		const char *name = json_string_value(json_object_get(feed, "name")), *published = json_string_value(json_object_get(feed, "published")),
+			   *file = json_string_value(json_object_get(feed, "file"));
+		_cleanup_free_ char *count = xasprintf("%lld", (long long)json_integer_value(json_object_get(feed, "statements"))), *ago = NULL;
+		char words[40];
+
+		clock_words((uint64_t)json_integer_value(json_object_get(feed, "age")) * 1000000000, words);
+		ago = xasprintf("%s ago", words);
+		cli_table_row(t, name ? name : "", count, published ? published : "-", ago, file ? file : "", NULL);
+	}
+	cli_table_print(t, true);
+}
+
+static int do_status(const struct vet_db_options *o, struct error *e)
+{
+	_cleanup_json_ json_t *status = NULL;
+	int r = read_status(&status, e);
+
+	if (r < 0)
+		return r;
+	if (o->format)
+		return cli_print_format(o->format, status, e);
+	if (json_array_size(json_object_get(status, "feeds")) == 0) {
+		printf("no advisories: brig vet db import FILE...\n");
+		return 0;
+	}
+	print_feeds(status);
+	return 0;
+}
+
+static int run(void *options_, int argc, char **argv, struct error *e)
+{
+	const struct vet_db_options *o = options_;
+	int r = -EINVAL;
+
+	if (streq(argv[0], "import"))
+		r = do_import(o, argv + 1, e);
+	else if (streq(argv[0], "status") && argc == 1)
+		r = do_status(o, e);
+	else
+		error_set(e, EINVAL, "vet db %s: import FILE... or status", argv[0]);
+	if (r < 0 && e->exit == 0)
+		e->exit = 2;
+	return r;
+}
+
+const struct cli_command cmd_vet_db = {
+	.name = "vet db",
+	.group = "Walls",
+	.args = "[OPTIONS] import FILE... | status",
+	.summary = "keep what is known about vulnerable packages",
+	.description =
+		"brig vet compares the packages of an image with advisories that lie on this machine; it asks nobody. import adds files to "
+		"them, compressed (gzip, bzip2, xz, zstd) or in zip or tar archives or not:\n\n"
+		"  Debian   https://security-tracker.debian.org/tracker/data/json, and the lists data/DSA/list and data/DLA/list\n"
+		"  OSV      https://osv-vulnerabilities.storage.googleapis.com/ECOSYSTEM/all.zip, or single records\n"
+		"  Alpine   https://secdb.alpinelinux.org/vN.N/main.json and community.json\n"
+		"  OVAL     of Red Hat and Ubuntu\n"
+		"  KEV      CISA's catalogue of vulnerabilities that are used in attacks, JSON\n"
+		"  EPSS     FIRST's scores of how likely an attack is, CSV\n\n"
+		"A file replaces what was imported of the same feed before; an OSV record replaces itself. The files are read by a process "
+		"without network that can open and write no file but the new index, which then takes the old one's place: when one file is "
+		"damaged, nothing changes. status shows the feeds, how many statements each has, when it was published and imported.",
+	.options = options,
+	.options_size = sizeof(struct vet_db_options),
+	.min_args = 1,
+	.max_args = -1,
+	.complete = "import status",
+	.run = run,
+};
