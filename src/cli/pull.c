@@ -45,8 +45,15 @@ static void say_trust(const char *name)
 		return;
 	struct trust_question q = { .name = img.name, .manifest = img.manifest, .pulled = img.pulled, .local = img.local };
 
-	if (trust_check(&q, &a, &e) < 0 && a.command[0])
+	if (trust_check(&q, &a, &e) == 0) {
+		cli_say("it may run: %s", a.reason);
+	} else if (a.command[0]) {
 		cli_say("it is here, and does not run before somebody trusts it: %s", a.command);
+		if (a.asked)
+			cli_say("  because %s", a.reason);
+	} else {
+		cli_say("it is here, and does not run: %s", a.reason);
+	}
 	image_free(&img);
 }
 

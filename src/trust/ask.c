@@ -161,8 +161,8 @@ static int run(const char *text, int64_t now, const int dirs[3], struct answered
 
 int ask_signed(struct asking *q, struct answered *out, struct error *e)
 {
-	_cleanup_close_ int images = home_data_dir("images", e), blobs = -1, null = open("/dev/null", O_RDONLY | O_CLOEXEC), own = -1,
-			    top = -1;
+	_cleanup_close_ int images = home_data_dir("images", e), blobs = -1, own = -1, top = -1;
+	_cleanup_close_ int null = open("/dev/null", O_RDONLY | O_CLOEXEC), null2 = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	_cleanup_json_ json_t *j = NULL;
 	_cleanup_free_ char *text = NULL;
 	int64_t now = (int64_t)time(NULL);
@@ -174,7 +174,7 @@ int ask_signed(struct asking *q, struct answered *out, struct error *e)
 	blobs = openat(images, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	own = signatures_open(q->manifest, false, e);
 	top = streq(q->manifest, q->top) ? -ENOENT : signatures_open(q->top, false, e);
-	if (blobs < 0 || null < 0 || (own < 0 && own != -ENOENT) || (top < 0 && top != -ENOENT))
+	if (blobs < 0 || null < 0 || null2 < 0 || (own < 0 && own != -ENOENT) || (top < 0 && top != -ENOENT))
 		return own < 0 && own != -ENOENT ? own : error_set(e, EIO, "the image store cannot be read");
 	if (own >= 0)
 		list_files(own, &q->files);
@@ -191,7 +191,7 @@ int ask_signed(struct asking *q, struct answered *out, struct error *e)
 		if (own >= 0 && cached_read(own, text, now, out))
 			return 0;
 	}
-	r = run(text, now, (const int[]){ blobs, own >= 0 ? own : null, top >= 0 ? top : null }, out, e);
+	r = run(text, now, (const int[]){ blobs, own >= 0 ? own : null, top >= 0 ? top : null2 }, out, e);
 	if (r == 0 && out->met && own >= 0)
 		cached_write(own, text, now, out);
 	return r;

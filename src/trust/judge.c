@@ -20,12 +20,14 @@ static const struct {
 } verifiers[] = {
 	{ SIG_COSIGN_SIMPLE, REQUIRE_SIGSTORE, cosign_simple_verify },
 	{ SIG_SIGSTORE_BUNDLE, REQUIRE_SIGSTORE, sigstore_bundle_verify },
+	{ SIG_NOTATION_JWS, REQUIRE_NOTATION, notation_jws_verify },
+	{ SIG_NOTATION_COSE, REQUIRE_NOTATION, notation_cose_verify },
 };
 
 /* Key material of one requirement, as the verifiers take it. */
 struct material {
 	struct sig_keys keys;
-	struct sig_bytes *lists[4];
+	struct sig_bytes *lists[6];
 };
 
 static const struct sig_bytes *list_of(const struct key_parts *p, struct sig_bytes **keep)
@@ -43,6 +45,9 @@ static void material_init(const struct requirement *r, int64_t now, struct mater
 		.roots = list_of(&r->roots, &m->lists[1]), .n_roots = r->roots.n,
 		.intermediates = list_of(&r->intermediates, &m->lists[2]), .n_intermediates = r->intermediates.n,
 		.rekor = list_of(&r->rekor, &m->lists[3]), .n_rekor = r->rekor.n,
+		.timestamp_roots = list_of(&r->timestamps, &m->lists[4]), .n_timestamp_roots = r->timestamps.n,
+		.ctlogs = list_of(&r->ctlogs, &m->lists[5]), .n_ctlogs = r->ctlogs.n,
+		.signing_authority = r->signing_authority,
 		.fulcio = r->fulcio, .oidc_issuer = r->oidc_issuer, .email = r->email, .hostname = r->hostname, .uri = r->uri,
 		.subjects = r->subjects, .now = now,
 	};
@@ -121,11 +126,14 @@ static int check_time(const struct asking *q, const struct sig_claim *c, struct 
 	return 0;
 }
 
-/* The tag that was signed when it is a version, else what the image says of itself, which the signature covers as well. */
+/*
+ * The tag that was signed when it is a whole version (1.4 up: "1" moves), else what the image says of itself, which the signature
+ * covers as well.
+ */
 static int check_version(const struct judged *j, const struct sig_claim *c, struct error *e)
 {
 	const char *want = j->q->minimum_version, *colon = c->identity ? strrchr(c->identity, ':') : NULL;
-	const char *have = colon && !strchr(colon, '/') && policy_version_valid(colon + 1) ? colon + 1 : j->version;
+	const char *have = colon && !strchr(colon, '/') && strchr(colon, '.') && policy_version_valid(colon + 1) ? colon + 1 : j->version;
 
 	if (!want)
 		return 0;

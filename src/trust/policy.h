@@ -23,7 +23,8 @@
  *		"threshold": 2,			so many different signers for each requirement of policy.json
  *		"expiry": "90d",		signatures count for so long after they were made
  *		"notBefore": "2026-01-01T00:00:00Z",	older signatures do not count (rollback)
- *		"minimumVersion": "1.4",	of the signed tag, else of the image's label org.opencontainers.image.version (rollback)
+ *		"minimumVersion": "1.4",	of the signed tag (of two numbers up), else of the image's label
+ *						org.opencontainers.image.version (rollback)
  *		"pins": false			a pin does not replace a signature
  *	}}}
  *

@@ -48,6 +48,8 @@ static void free_one(struct requirement *r)
 	free_parts(&r->roots);
 	free_parts(&r->intermediates);
 	free_parts(&r->rekor);
+	free_parts(&r->timestamps);
+	free_parts(&r->ctlogs);
 	free(r->identity.a);
 	free(r->identity.b);
 	free(r->oidc_issuer);
@@ -262,8 +264,25 @@ static int take_subjects(const struct reading *t, const char *key, const json_t 
 /* What trust.json may say beside. 1: it was that. */
 static int take_more(const struct reading *t, const char *key, const json_t *v, struct requirement *q)
 {
+	static const char *const timestamps[] = { "timestampRootsPath", "timestampRootsPaths", "timestampRootsData",
+						  "timestampRootsDatas" };
+	static const char *const ctlogs[] = { "ctlogPublicKeyPath", "ctlogPublicKeyPaths", "ctlogPublicKeyData",
+					      "ctlogPublicKeyDatas" };
+
 	if (!t->more)
 		return 0;
+	if (q->type == REQUIRE_SIGSTORE || q->type == REQUIRE_NOTATION) {
+		int r = take_parts(t, timestamps, key, v, &q->timestamps);
+
+		if (r == 0 && q->type == REQUIRE_SIGSTORE)
+			r = take_parts(t, ctlogs, key, v, &q->ctlogs);
+		if (r != 0)
+			return r;
+	}
+	if (streq(key, "signingAuthority") && q->type == REQUIRE_NOTATION && json_is_boolean(v)) {
+		q->signing_authority = json_is_true(v);
+		return 1;
+	}
 	if (streq(key, "role"))
 		return take_text(t, key, v, &q->role) < 0 ? t->e->code : 1;
 	if (streq(key, "predicateType") && q->type == REQUIRE_SIGSTORE)
@@ -417,6 +436,8 @@ static const struct {
 	{ "roots", offsetof(struct requirement, roots) },
 	{ "intermediates", offsetof(struct requirement, intermediates) },
 	{ "rekor", offsetof(struct requirement, rekor) },
+	{ "timestamps", offsetof(struct requirement, timestamps) },
+	{ "ctlogs", offsetof(struct requirement, ctlogs) },
 };
 
 static const struct {
@@ -455,8 +476,9 @@ json_t *require_json(const struct requirements *r)
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct requirement *q = &r->list[i];
-		json_t *j = json_pack("{s:i,s:i,s:I,s:b,s:b}", "type", q->type, "identity", q->identity.type, "threshold",
-				      (json_int_t)q->threshold, "fulcio", q->fulcio, "own_scope", q->own_scope);
+		json_t *j = json_pack("{s:i,s:i,s:I,s:b,s:b,s:b}", "type", q->type, "identity", q->identity.type, "threshold",
+				      (json_int_t)q->threshold, "fulcio", q->fulcio, "own_scope", q->own_scope, "signing_authority",
+				      q->signing_authority);
 
 		for (size_t k = 0; k < ARRAY_SIZE(part_lists); k++)
 			json_object_set_new(j, part_lists[k].name, parts_json(MEMBER(q, part_lists, k, struct key_parts)));
@@ -505,6 +527,8 @@ static int one_from_json(const json_t *j, struct requirement *q, struct error *e
 		r = json_get_int(j, "question", "threshold", 1, KEYS_MAX, &threshold, e);
 	if (r == 0)
 		r = json_get_bool(j, "question", "fulcio", &q->fulcio, e);
+	if (r == 0)
+		r = json_get_bool(j, "question", "signing_authority", &q->signing_authority, e);
 	if (r == 0)
 		r = json_get_bool(j, "question", "own_scope", &q->own_scope, e);
 	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(part_lists); k++)

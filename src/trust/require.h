@@ -51,7 +51,7 @@ struct key_parts {
 struct requirement {
 	enum require_type type;
 	struct identity_rule identity;
-	struct key_parts keys, roots, intermediates, rekor;
+	struct key_parts keys, roots, intermediates, rekor, timestamps, ctlogs; /* the last two in trust.json only */
 	bool fulcio;
 	char *oidc_issuer, *email, *hostname, *uri, **subjects;
 	bool own_scope;	       /* the entry that it stands in is for one repository, or less; see trust/identity.h */
@@ -59,6 +59,7 @@ struct requirement {
 	uint64_t threshold;    /* so many different signers; 1 up */
 	char *role;	       /* name for messages; NULL */
 	char *predicate_type;  /* an attestation of this type is asked for, not a signature; NULL */
+	bool signing_authority; /* notation: the roots are of signing authorities */
 	char *builder;	       /* of a provenance: builder.id, exact; NULL */
 };
 

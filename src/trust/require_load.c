@@ -38,6 +38,10 @@ int require_load(struct requirements *all, struct error *e)
 			r = load(&q->intermediates, e);
 		if (r == 0)
 			r = load(&q->rekor, e);
+		if (r == 0)
+			r = load(&q->timestamps, e);
+		if (r == 0)
+			r = load(&q->ctlogs, e);
 	}
 	return r;
 }

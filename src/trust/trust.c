@@ -108,7 +108,8 @@ void trust_decide(const struct trust_question *q, const struct pins *pins, const
 		snprintf(out->reason, sizeof(out->reason), "%.500s", said->reason);
 		return;
 	}
-	if (said->verdict == POLICY_UNMET)
+	out->asked = said->verdict == POLICY_UNMET;
+	if (out->asked)
 		snprintf(out->reason, sizeof(out->reason), "%.500s", said->reason);
 	else
 		snprintf(out->reason, sizeof(out->reason), "it was pulled from a registry, and nobody has said that %.200s is to be "

@@ -55,6 +55,7 @@ enum trust_basis { TRUST_NONE, TRUST_LOCAL, TRUST_PINNED, TRUST_SIGNED, TRUST_PO
 struct trust_answer {
 	bool allowed;
 	bool moved;		/* a pinned name means something else now */
+	bool asked;		/* a policy asks for signatures that it has not */
 	enum trust_basis basis;
 	char reason[512];	/* one line, for a person and the events; not escaped */
 	char command[512];	/* what would allow it ("brig trust pin NAME@sha256:..."); empty: nothing */

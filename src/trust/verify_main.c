@@ -93,7 +93,8 @@ static void add_blob(struct verifying *v, enum sig_kind kind, const struct piece
 	if (v->n >= BLOBS_MAX)
 		return;
 	v->blobs = xrealloc(v->blobs, v->n + 1, sizeof(*v->blobs));
-	v->blobs[v->n++] = (struct sig_blob){ .kind = kind, .data = p->data, .size = p->size, .annotations = annotations };
+	v->blobs[v->n++] = (struct sig_blob){ .kind = kind, .data = p->data, .size = p->size, .annotations = annotations,
+					       .subject = p->dir == ASK_SIGNATURES ? v->q.manifest : v->q.top };
 }
 
 /* --- GPG, before the door is locked ------------------------------------------------------------------------------- */
@@ -163,7 +164,6 @@ static void add_layer(struct verifying *v, const json_t *manifest, const json_t 
 		enum sig_kind kind;
 	} kinds[] = {
 		{ "application/vnd.dev.cosign.simplesigning.v1+json", SIG_COSIGN_SIMPLE },
-		{ "application/vnd.dsse.envelope.v1+json", SIG_SIGSTORE_BUNDLE },
 		{ "application/jose+json", SIG_NOTATION_JWS },
 		{ "application/cose", SIG_NOTATION_COSE },
 	};
