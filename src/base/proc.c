@@ -218,3 +218,14 @@ const char *proc_libexec(void)
 		snprintf(dir, sizeof(dir), "%.*s../libexec/brig/", (int)sizeof(dir) - 32, self);
 	return dir;
 }
+
+/* PREFIX/libexec/brig/ has PREFIX/share/brig/ for its neighbour, wherever the tree was moved. */
+char *proc_share(const char *name)
+{
+	char *beside = xasprintf("%s../../share/brig/%s", proc_libexec(), name);
+
+	if (access(beside, R_OK) == 0)
+		return beside;
+	free(beside);
+	return xasprintf("%s%s", BRIG_DATADIR, name);
+}

@@ -39,3 +39,5 @@ int proc_find(const char *name, char *out, size_t size);
 
 /* Our own libexec directory with its last slash: beside the running binary in a build tree, else the installed one. */
 const char *proc_libexec(void);
+/* The path of a file of ours below share/brig/, beside the installed libexec or where the build says. The caller frees. */
+char *proc_share(const char *name);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "confine/caps.h"
+#include "confine/lsm.h"
 #include "engine/container.h"
 
 #include <linux/capability.h>
@@ -104,7 +105,8 @@ static int run(void *options, int argc, char **argv, struct error *e)
 		return r;
 	r = container_spec(&c, &s, e);
 	if (r == 0) {
-		profile = c.config.apparmor ? xstrdup(c.config.apparmor) : xasprintf("brig-%s", c.config.name);
+		profile = c.config.apparmor && !streq(c.config.apparmor, LSM_DEFAULT_PROFILE) ? xstrdup(c.config.apparmor)
+											       : xasprintf("brig-%s", c.config.name);
 		buf_printf(&b, "# From brig generate apparmor %s.\nabi <abi/3.0>,\n\n", c.config.name);
 		buf_printf(&b, "profile %s flags=(attach_disconnected, mediate_deleted) {\n", profile);
 		put_caps(&b, &s);

@@ -60,6 +60,11 @@ enum lsm_kind lsm_active(void)
 	return (enum lsm_kind)known;
 }
 
+const char *lsm_default_profile(void)
+{
+	return lsm_active() == LSM_APPARMOR && access(LSM_DEFAULT_FILE, F_OK) == 0 ? LSM_DEFAULT_PROFILE : NULL;
+}
+
 static const char *lsm_words(enum lsm_kind k)
 {
 	return k == LSM_APPARMOR ? "AppArmor" : k == LSM_SELINUX ? "SELinux" : "no AppArmor or SELinux";
@@ -88,8 +93,9 @@ static int plan(const struct spec *s, struct plan *p, struct error *e)
 	if (k == LSM_NONE)
 		wall_up(p, WALL_LSM, "no AppArmor or SELinux on this host: nothing to raise");
 	else if (!wanted(s, k))
-		wall_up(p, WALL_LSM, "%s is active, no %s was named for this container: nothing to raise", lsm_words(k),
-			k == LSM_APPARMOR ? "profile" : "label");
+		wall_up(p, WALL_LSM, "%s is active, no %s was named for this container: nothing to raise%s", lsm_words(k),
+			k == LSM_APPARMOR ? "profile" : "label",
+			k == LSM_APPARMOR ? " (`brig setup`, as root, gives all of them one)" : "");
 	else
 		wall_up(p, WALL_LSM, "%s %s", k == LSM_APPARMOR ? "AppArmor profile" : "SELinux label", wanted(s, k));
 	return 0;
@@ -118,7 +124,10 @@ static int raise_wall(struct launch *l, struct error *e)
 	r = attr_write(l->proc_fd, k, text);
 	if (r == -ENOENT && k == LSM_APPARMOR) {
 		error_set(e, ENOENT, "AppArmor profile %s is not loaded", s->apparmor);
-		error_hint(e, "load it with apparmor_parser, or start without it: --lower lsm");
+		if (streq(s->apparmor, LSM_DEFAULT_PROFILE))
+			error_hint(e, "as root: brig setup (or apparmor_parser -r " LSM_DEFAULT_FILE "); --lower lsm starts without it");
+		else
+			error_hint(e, "load it with apparmor_parser, or start without it: --lower lsm");
 		return -ENOENT;
 	}
 	return r < 0 ? error_errno(e, r, "%s", wanted(s, k)) : 0;

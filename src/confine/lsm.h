@@ -17,3 +17,11 @@ enum lsm_kind {
  * that who asks inside of a container has asked before.
  */
 enum lsm_kind lsm_active(void);
+
+/*
+ * The AppArmor profile of containers that name none: `brig setup` loads it and writes the file from which the machine's start loads
+ * it again. NULL where AppArmor is not active or nobody made that setup.
+ */
+#define LSM_DEFAULT_PROFILE "brig-default"
+#define LSM_DEFAULT_FILE "/etc/apparmor.d/" LSM_DEFAULT_PROFILE
+const char *lsm_default_profile(void);

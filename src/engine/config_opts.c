@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/signal.h"
+#include "confine/lsm.h"
 #include "confine/caps.h"
 #include "confine/rlimits.h"
 #include "confine/wall.h"
@@ -47,6 +48,7 @@ void config_defaults(struct container_config *c, const struct conf *conf)
 	c->log_files = conf->log_files;
 	c->stop_timeout_s = conf->stop_timeout;
 	c->network = xstrdup(conf->network);
+	c->apparmor = lsm_default_profile() ? xstrdup(lsm_default_profile()) : NULL;
 	c->rlimits = xcalloc(2, sizeof(*c->rlimits));
 	c->rlimits[0] = (struct spec_rlimit){ RLIMIT_CORE, 0, 0 };
 	c->rlimits[1] = (struct spec_rlimit){ RLIMIT_NOFILE, files, files };

@@ -168,6 +168,10 @@ static void look_lsm(struct look *l)
 	enum lsm_kind kind = lsm_active();
 	struct host_piece *p = piece(l, "lsm", kind == LSM_NONE ? HOST_PARTLY : HOST_STANDS, "%s", names[kind]);
 
+	if (kind == LSM_APPARMOR && !lsm_default_profile()) {
+		p->state = HOST_PARTLY;
+		take(p, "as root: brig setup, which loads a profile for all containers that name none");
+	}
 	if (kind == LSM_NONE)
 		take(p, "a kernel with AppArmor or SELinux switched on; without one, this wall has nothing to raise");
 }

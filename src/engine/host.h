@@ -60,6 +60,11 @@ uint64_t host_ranges_free(const char *subuid, const char *subgid, uint64_t count
 struct host_setup {
 	char **done, **lacks;
 };
+/*
+ * Root, once for the machine, also part of each user's setup: /dev/net/tun for all where no udev made it so, and where AppArmor is
+ * active the profile that every container without one of its own gets (confine/lsm.h).
+ */
+int host_setup_machine(bool check, struct host_setup *out, struct error *e);
 int host_setup(const struct host_user *u, bool check, struct host_setup *out, struct error *e);
 /*
  * Takes back what host_setup() made for the user, whom /etc/passwd need not know any more: cgroups (-EBUSY while a container

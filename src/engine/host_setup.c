@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "confine/cgroup.h"
+#include "confine/lsm.h"
 #include "engine/net.h"
 
 #include <fcntl.h>
@@ -168,6 +169,50 @@ static int setup_tun(bool check, struct host_setup *out, struct error *e)
 	return r == -ENOENT ? 0 : r;
 }
 
+enum { PROFILE_MAX = 65536 };
+
+/* Root alone may read the list. */
+static bool profile_loaded(void)
+{
+	_cleanup_free_ char *list = NULL;
+
+	return file_read(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", 1 << 22, &list, NULL) == 0 &&
+	       strstr(list, LSM_DEFAULT_PROFILE " (enforce)");
+}
+
+/* The profile for all containers, loaded now and, from its place in /etc, at each start of the machine. */
+static int setup_apparmor(bool check, struct host_setup *out, struct error *e)
+{
+	_cleanup_free_ char *ours = proc_share("apparmor/" LSM_DEFAULT_PROFILE), *text = NULL, *there = NULL;
+	_cleanup_close_ int dir = -1;
+	size_t n, m;
+	int r;
+
+	if (lsm_active() != LSM_APPARMOR)
+		return 0;
+	r = file_read(AT_FDCWD, ours, PROFILE_MAX, &text, &n);
+	if (r < 0)
+		return error_errno(e, r, "%s", ours);
+	if (file_read(AT_FDCWD, LSM_DEFAULT_FILE, PROFILE_MAX, &there, &m) == 0 && n == m && memcmp(text, there, n) == 0 &&
+	    (geteuid() != 0 || profile_loaded()))
+		return 0;
+	if (check) {
+		strv_add(&out->done, xstrdup("the AppArmor profile " LSM_DEFAULT_PROFILE));
+		return 0;
+	}
+	dir = open("/etc/apparmor.d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = dir < 0 ? -errno : file_replace(dir, LSM_DEFAULT_PROFILE, text, n, 0644, true);
+	if (r < 0)
+		return error_errno(e, r, "cannot write " LSM_DEFAULT_FILE);
+	r = host_run_tool("apparmor_parser", "-rK", LSM_DEFAULT_FILE, e);
+	if (r < 0) {
+		unlinkat(dir, LSM_DEFAULT_PROFILE, 0); /* containers would ask for what is not loaded */
+		return error_wrap(e, "cannot load the AppArmor profile");
+	}
+	strv_add(&out->done, xstrdup("loaded the AppArmor profile " LSM_DEFAULT_PROFILE ", kept as " LSM_DEFAULT_FILE));
+	return 0;
+}
+
 static void look_around(struct host_setup *out)
 {
 	static const struct {
@@ -194,6 +239,16 @@ static void look_around(struct host_setup *out)
 		strv_add(&out->lacks, xstrdup("there is no /dev/net/tun: modprobe tun"));
 }
 
+int host_setup_machine(bool check, struct host_setup *out, struct error *e)
+{
+	int r;
+
+	if (!check && geteuid() != 0)
+		return error_set(e, EPERM, "only root can do this; --check looks as anybody");
+	r = setup_tun(check, out, e);
+	return r < 0 ? r : setup_apparmor(check, out, e);
+}
+
 int host_setup(const struct host_user *u, bool check, struct host_setup *out, struct error *e)
 {
 	int r;
@@ -206,7 +261,7 @@ int host_setup(const struct host_user *u, bool check, struct host_setup *out, st
 	if (r == 0)
 		r = setup_cgroup(u, check, out, e);
 	if (r == 0)
-		r = setup_tun(check, out, e);
+		r = host_setup_machine(check, out, e);
 	if (r < 0)
 		return error_wrap(e, "setup of user %s", u->name);
 	look_around(out);

@@ -11,11 +11,13 @@
 #include "runtime/sync.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static const struct {
@@ -90,6 +92,22 @@ static int open_cgroup(struct launch *l, const struct launch_again *again, struc
 	return r < 0 ? error_wrap(e, "cgroup wall") : 0;
 }
 
+/*
+ * The LSM wall writes to the new process's own attributes. The container's /proc is read-only and masked, and a new one cannot be
+ * mounted beside that: it goes through the /proc of the starter, in which the process sees itself as well.
+ */
+static int open_proc(struct launch *l, struct error *e)
+{
+	struct statfs fs;
+
+	if (!l->plan->spec->apparmor && !l->plan->spec->selinux)
+		return 0;
+	l->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (l->proc_fd < 0 || fstatfs(l->proc_fd, &fs) < 0)
+		return error_errno(e, errno, "/proc");
+	return fs.f_type == PROC_SUPER_MAGIC ? 0 : error_set(e, EINVAL, "/proc is not a procfs");
+}
+
 int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t ns[8], const struct launch_io *io,
 		const struct launch_again *again, struct launched *out, struct error *e)
 {
@@ -111,7 +129,10 @@ int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t n
 	inner = pair[1];
 	l.sync = inner;
 	r = open_cgroup(&l, again, e);
+	if (r == 0)
+		r = open_proc(&l, e);
 	if (r < 0) {
+		cgroup_release(&l);
 		cleanup_close(&out->sync);
 		return r;
 	}
@@ -123,6 +144,7 @@ int launch_exec(struct plan *p, pid_t pid, uint64_t start_time, const uint64_t n
 	cleanup_close(&inner);
 	inner = -1;
 	cgroup_release(&l);
+	cleanup_close(&l.proc_fd);
 	if (out->pid < 0) {
 		r = out->pid;
 		cleanup_close(&out->sync);

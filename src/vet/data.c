@@ -30,18 +30,13 @@ static int take(char *path, struct vet_data *out, struct error *e)
 	return r < 0 ? error_errno(e, r, "%s", path) : 0;
 }
 
-/* PREFIX/libexec/brig/ has PREFIX/share/brig/ for its neighbour, wherever the tree was moved. */
 int vet_data_installed(const char *name, struct vet_data *out, struct error *e)
 {
 	const char *share = getenv("BRIG_SHARE");
 
 	if (share)
 		return take(xasprintf("%s/%s", share, name), out, e);
-	_cleanup_free_ char *beside = xasprintf("%s../../share/brig/%s", proc_libexec(), name);
-
-	if (access(beside, R_OK) == 0)
-		return take(steal_ptr(&beside), out, e);
-	return take(xasprintf("%s%s", BRIG_DATADIR, name), out, e);
+	return take(proc_share(name), out, e);
 }
 
 int vet_data_config(const char *name, struct vet_data *out, struct error *e)

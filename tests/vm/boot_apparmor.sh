@@ -13,7 +13,8 @@ the_machine() {
     has "$info" '^cgroup +stands +v2; memory pids cpu cpuset io usable below brig/run'
     has "$info" '^pause +stands +cgroup.freeze'
     has "$info" '^landlock +partly +ABI 2'
-    has "$info" '^lsm +stands +AppArmor'
+    has "$info" '^lsm +partly +AppArmor'
+    has "$info" 'brig setup, which loads a profile'
 }
 try "brig info tells what an older kernel has" the_machine
 try "an image is loaded" "$BRIG" load -q -i "$image"
@@ -40,6 +41,42 @@ by_name() {
 try "lowered by name it runs" by_name
 echo "$accept" >/etc/brig/brig.conf
 try "accepted once in brig.conf it runs" runs
+
+# From here on every container of both lanes is confined by it.
+default_profile() {
+    local out
+    has "$("$BRIG" setup --check)" '^missing: the AppArmor profile brig-default$'
+    has "$("$BRIG" setup)" 'loaded the AppArmor profile brig-default'
+    same 'this machine has all that it takes' "$("$BRIG" setup)"
+    has "$("$BRIG" info)" '^lsm +stands +AppArmor'
+    same 'brig-default (enforce)' "$("$BRIG" run --rm $img cat /proc/self/attr/current)"
+    same 'brig-default (enforce)' "$("$BRIG" run --rm --init $img cat /proc/self/attr/current)"
+    same unconfined "$("$BRIG" run --rm --lower lsm $img cat /proc/self/attr/current)"
+    "$BRIG" run -d --name aa $img sleep 1000
+    has "$("$BRIG" posture aa)" '^lsm +stands .*brig-default \(enforce\)'
+    same 'brig-default (enforce)' "$("$BRIG" exec aa cat /proc/self/attr/current)"
+    "$BRIG" rm -f aa
+}
+try "brig setup loads the AppArmor profile of all containers" default_profile
+# What every other wall was lowered for, this one still refuses; and the other way round.
+default_refuses() {
+    local out mount=(run --rm --user 0 --cap-add SYS_ADMIN --lower seccomp=mount --lower landlock)
+    out=$("$BRIG" "${mount[@]}" $img mount -t tmpfs none /tmp 2>&1) && return 1
+    has "$out" 'ermission denied'
+    "$BRIG" "${mount[@]}" --lower lsm $img mount -t tmpfs none /tmp
+}
+try "the AppArmor profile refuses a mount that nothing else does" default_refuses
+not_loaded() {
+    local out r=0
+    apparmor_parser -R /etc/apparmor.d/brig-default
+    out=$("$BRIG" run --rm $img true 2>&1) || r=$?
+    same 125 $r exit
+    has "$out" 'AppArmor profile brig-default is not loaded'
+    has "$out" 'as root: brig setup'
+    has "$("$BRIG" setup)" 'loaded the AppArmor profile'
+    "$BRIG" run --rm $img true
+}
+try "without its AppArmor profile nothing starts" not_loaded
 
 base=brig/run
 lane=root
