@@ -46,6 +46,7 @@
 	HERE(run) \
 	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
 	HERE(setup) \
+	ELSEWHERE("sign", "brig-image", "Images", "sign an image in a registry", "image sign") \
 	HERE(start) \
 	HERE(stats) \
 	HERE(stop) \
@@ -53,6 +54,7 @@
 	HERE(system_prune) \
 	HERE(tag) \
 	HERE(top) \
+	ELSEWHERE("trust key", "brig-image", "Images", "make a key pair that signs images", NULL) \
 	HERE(trust_pin) \
 	HERE(trust_show) \
 	HERE(trust_test) \

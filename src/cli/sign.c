@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `brig sign` and `brig trust key` */
+#include "cli/cli.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "trust/sign.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PASSPHRASE_MAX = 1024 };
+
+struct sign_options {
+	char *key, *passphrase_file;
+	bool quiet;
+};
+
+static const struct cli_option options[] = {
+	CLI_OPT(struct sign_options, key, "key", 'k', CLI_STRING, "FILE",
+		"the private key: PEM, PKCS#8 with or without a passphrase, or as cosign and skopeo make it", NULL),
+	CLI_OPT(struct sign_options, passphrase_file, "passphrase-file", 0, CLI_STRING, "FILE",
+		"the key's passphrase is this file's first line; else a terminal is asked", NULL),
+	CLI_OPT(struct sign_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
+	CLI_END,
+};
+
+/* A line from the terminal without echo. */
+static int ask_terminal(const char *what, char **out, struct error *e)
+{
+	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	struct termios before, quiet;
+	char line[PASSPHRASE_MAX];
+	ssize_t n;
+
+	if (tty < 0 || tcgetattr(tty, &before) < 0) {
+		error_set(e, ENOTTY, "the private key needs a passphrase, and there is no terminal to ask for it");
+		error_hint(e, "--passphrase-file FILE");
+		return -ENOTTY;
+	}
+	dprintf(tty, "%s: ", what);
+	quiet = before;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(tty, TCSAFLUSH, &quiet);
+	n = read(tty, line, sizeof(line));
+	tcsetattr(tty, TCSAFLUSH, &before);
+	dprintf(tty, "\n");
+	if (n < 1 || line[n - 1] != '\n')
+		return error_set(e, ECANCELED, "no passphrase was given");
+	line[n - 1] = 0;
+	*out = xstrdup(line);
+	explicit_bzero(line, sizeof(line));
+	return 0;
+}
+
+static int read_passphrase(const char *path, char **out, struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n;
+	int r = file_read(AT_FDCWD, path, PASSPHRASE_MAX, &text, &n);
+
+	if (r < 0)
+		return error_errno(e, r, "%s", path);
+	if (strlen(text) != n)
+		return error_set(e, EINVAL, "%s: a NUL byte in the passphrase", path);
+	*out = xstrndup(text, strcspn(text, "\r\n"));
+	explicit_bzero(text, n);
+	return 0;
+}
+
+static int ask_passphrase(void *arg, char **out, struct error *e)
+{
+	const struct sign_options *o = arg;
+
+	return o->passphrase_file ? read_passphrase(o->passphrase_file, out, e) : ask_terminal("Passphrase of the private key", out, e);
+}
+
+/* Whoever can read the key can sign in its owner's name. */
+static void warn_readable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077))
+		cli_say("%s can be read by others (mode %03o): chmod 600", path, (unsigned)st.st_mode & 0777);
+}
+
+static int read_key(struct sign_options *o, struct privkey *out, struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n;
+	int r;
+
+	if (!o->key) {
+		error_set(e, EINVAL, "--key FILE is missing");
+		error_hint(e, "brig trust key PREFIX makes PREFIX.private and PREFIX.pub");
+		return -EINVAL;
+	}
+	r = file_read(AT_FDCWD, o->key, PRIVKEY_FILE_MAX, &text, &n);
+	if (r < 0)
+		return error_errno(e, r, "%s", o->key);
+	r = privkey_parse(text, n, ask_passphrase, o, out, e);
+	explicit_bzero(text, n);
+	if (r < 0)
+		return error_wrap(e, "%s", o->key);
+	warn_readable(o->key);
+	return 0;
+}
+
+static void show_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct cli_progress *p = arg;
+
+	p->total = total;
+	cli_progress_set(p, done);
+}
+
+static int sign(const struct sign_options *o, const struct privkey *k, const char *image, const struct reference *to, struct error *e)
+{
+	_cleanup_free_ char *name = reference_name(to), *bar_name = xasprintf("Signing %s", name), *signed_name = NULL;
+	struct cli_progress bar;
+	struct sign_request q = { .image = image, .to = to, .key = k, .now = (int64_t)time(NULL),
+				  .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
+	char digest[DIGEST_SIZE];
+	struct conf conf;
+	int r = conf_load(&conf, e);
+
+	if (r < 0)
+		return r;
+	q.conf = &conf;
+	if (!o->quiet)
+		cli_progress_start(&bar, bar_name, 0);
+	r = image_sign(&q, digest, e);
+	if (!o->quiet)
+		cli_progress_end(&bar);
+	conf_free(&conf);
+	if (r < 0)
+		return r;
+	signed_name = reference_pulled(to, digest);
+	printf("%s\n", signed_name);
+	cli_say("signed by sha256:%s", k->pub->hex);
+	return 0;
+}
+
+static int run(void *options_, int argc, char **argv, struct error *e)
+{
+	_cleanup_reference_ struct reference to = { 0 };
+	_cleanup_privkey_ struct privkey k = { 0 };
+	int r = reference_parse(argv[argc - 1], &to, e);
+
+	if (r == 0 && to.digest[0])
+		r = error_set(e, EINVAL, "an image is signed under its name; the digest is the one that is here");
+	if (r == 0)
+		r = read_key(options_, &k, e);
+	return r < 0 ? r : sign(options_, &k, argv[0], &to, e);
+}
+
+const struct cli_command cmd_sign = {
+	.name = "sign",
+	.aliases = "image sign",
+	.group = "Images",
+	.args = "[OPTIONS] --key FILE IMAGE [HOST[:PORT]/NAME[:TAG]]",
+	.summary = "sign an image in a registry",
+	.description = "IMAGE is here, and was pushed to the registry under the second name, or its own. What is signed is the manifest "
+		       "that is here, and the name with its tag, as skopeo does it; cosign, podman and brig verify it (sigstoreSigned "
+		       "in policy.json). The signature goes to the tag sha256-DIGEST.sig beside the image, behind those that are there "
+		       "already, and is kept here. Prints name and digest.",
+	.options = options,
+	.options_size = sizeof(struct sign_options),
+	.min_args = 1,
+	.max_args = 2,
+	.complete = "images",
+	.run = run,
+};
+
+/* --- trust key ---------------------------------------------------------------------------------------------------- */
+
+struct key_options {
+	char *passphrase_file;
+};
+
+static const struct cli_option key_options[] = {
+	CLI_OPT(struct key_options, passphrase_file, "passphrase-file", 0, CLI_STRING, "FILE",
+		"the passphrase is this file's first line; else a terminal is asked", NULL),
+	CLI_END,
+};
+
+static int ask_twice(char **out, struct error *e)
+{
+	char *again = NULL;
+	int r = ask_terminal("New passphrase", out, e);
+
+	if (r == 0)
+		r = ask_terminal("The same again", &again, e);
+	if (r == 0 && !streq(*out, again))
+		r = error_set(e, EINVAL, "the two are not the same");
+	if (again)
+		explicit_bzero(again, strlen(again));
+	free(again);
+	return r;
+}
+
+/* A key that is there is never written over. */
+static int write_new(const char *path, mode_t mode, const struct buf *b, struct error *e)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	int r = fd < 0 ? -errno : fd_write_all(fd, b->data, b->len);
+
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	return r < 0 ? error_errno(e, r, "%s", path) : 0;
+}
+
+static int make_key(void *options_, int argc, char **argv, struct error *e)
+{
+	const struct key_options *o = options_;
+	_cleanup_free_ char *private = xasprintf("%s.private", argv[0]), *public = xasprintf("%s.pub", argv[0]), *passphrase = NULL;
+	_cleanup_buf_ struct buf sealed = { 0 }, pub = { 0 };
+	int r = o->passphrase_file ? read_passphrase(o->passphrase_file, &passphrase, e) : ask_twice(&passphrase, e);
+
+	(void)argc;
+	if (r == 0)
+		r = privkey_make(passphrase, &sealed, &pub, e);
+	if (passphrase)
+		explicit_bzero(passphrase, strlen(passphrase));
+	if (r == 0)
+		r = write_new(private, 0600, &sealed, e);
+	if (r == 0)
+		r = write_new(public, 0644, &pub, e);
+	if (r == 0)
+		printf("%s\n%s\n", private, public);
+	return r;
+}
+
+const struct cli_command cmd_trust_key = {
+	.name = "trust key",
+	.group = "Images",
+	.args = "[OPTIONS] PREFIX",
+	.summary = "make a key pair that signs images",
+	.description = "Writes PREFIX.private, ECDSA P-256, encrypted as cosign and skopeo do it, and PREFIX.pub for keyPath in policy.json. "
+		       "Files that are there are not written over.",
+	.options = key_options,
+	.options_size = sizeof(struct key_options),
+	.min_args = 1,
+	.max_args = 1,
+	.run = make_key,
+};
