@@ -440,6 +440,8 @@ int mount_root(struct launch *l, struct error *e)
 		r = attach_source(l, 1, "data", e);
 	if (r == 0)
 		r = attach_source(l, 2, "layer", e);
+	if (r == 0 && l->plan->spec->root.check)
+		r = l->plan->spec->root.check(l->plan->spec->root.check_arg, l->sources[0], l->sources[1], e);
 	if (r == 0)
 		r = writable_layer(l, &upper, &work, e);
 	if (r < 0)

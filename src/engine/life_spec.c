@@ -13,6 +13,7 @@
 #include "engine/life.h"
 #include "engine/secret.h"
 #include "engine/volume.h"
+#include "image/seen.h"
 #include "image/store.h"
 
 #include <fcntl.h>
@@ -52,6 +53,8 @@ static int open_tree_slot(const struct container *c, struct spec *s, struct erro
 	if (objects < 0)
 		return objects;
 	p = (struct prepare){ tree_fd, objects, slot, !tree_kernel_joins() };
+	/* What was seen of an earlier one says nothing about this. */
+	seen_forget(tree, slot);
 	r = home_is_root() ? prepare(&p, e) : ids_run(s, -1, prepare, &p, e);
 	if (r < 0 && r != -EEXIST)
 		return error_wrap(e, "cannot prepare the image's tree");

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "confine/cgroup.h"
+#include "engine/atrest.h"
 #include "engine/attach.h"
 #include "engine/events.h"
 #include "engine/ids.h"
@@ -381,6 +382,8 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 {
 	int r = container_spec(c, &st->spec, e);
 
+	if (r == 0 && !kept_is_owner())
+		r = atrest_ready(c, &st->spec, e);
 	if (kept_is_owner() && c->state.cgroup && *c->state.cgroup)
 		st->spec.cgroup_stands = xstrdup(c->state.cgroup);
 	if (r == 0)
@@ -482,7 +485,7 @@ static void record_start(const struct container *c)
 		     lower.len > 0, NULL);
 }
 
-int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
+static int launch_once(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
 {
 	struct net_start net = { .run_fd = -1, .kept = from->netns_fd >= 0 };
 	int r = plan_all(c, st, &net, e);
@@ -492,6 +495,30 @@ int life_launch(struct container *c, const struct life_kept *from, struct starte
 	if (r == 0)
 		r = volumes_filled(c, e);
 	free_net(&net);
+	return r;
+}
+
+int life_launch(struct container *c, const struct life_kept *from, struct started *st, struct error *e)
+{
+	struct error own = { 0 };
+	int r = launch_once(c, from, st, &own);
+
+	/* A file of the image moved. If its content is what it was (a backup was played back, say), that is no reason to stop. */
+	if (r == -EUCLEAN && st->spec.root.check) {
+		struct started again;
+
+		started_init(&again);
+		again.rows = st->rows;
+		again.cols = st->cols;
+		again.announce = st->announce;
+		started_free(st);
+		*st = again;
+		own = (struct error){ 0 };
+		atrest_doubt(c);
+		r = launch_once(c, from, st, &own);
+	}
+	if (r < 0 && e)
+		*e = own;
 	if (r < 0)
 		return error_wrap(e, "cannot start %s", c->config.name);
 	record_start(c);

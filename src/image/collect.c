@@ -9,6 +9,7 @@
 #include "image/index.h"
 #include "image/name.h"
 #include "image/reference.h"
+#include "image/seen.h"
 #include "image/tree.h"
 
 #include <dirent.h>
@@ -380,6 +381,39 @@ static int remove_unlocked(void *arg, struct error *e)
 	return remove_here(arg, e);
 }
 
+/* Indexes that were being written; the writer has its own locked. */
+static void sweep_seen(int parent, const char *tree)
+{
+	_cleanup_closedir_ DIR *d = list(parent, tree);
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		_cleanup_close_ int fd = -1;
+
+		if (!str_after(de->d_name, ".seen-"))
+			continue;
+		fd = openat(dirfd(d), de->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+}
+
+/* Nobody need vouch for what is gone (image/seen.h). */
+static void sweep_anchors(struct collection *c)
+{
+	int run = home_run(NULL);
+	_cleanup_closedir_ DIR *d = run < 0 ? NULL : list(run, "seen");
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		char tree[DIGEST_SIZE];
+
+		snprintf(tree, sizeof(tree), "%.64s", de->d_name);
+		if (de->d_name[0] != '.' && !kept(&c->trees, tree))
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+}
+
 static void sweep_slots(struct collection *c)
 {
 	_cleanup_close_ int parent = home_data_dir("trees", NULL);
@@ -391,6 +425,7 @@ static void sweep_slots(struct collection *c)
 
 		if (!c->trees.slots[i][0])
 			continue;
+		sweep_seen(parent, c->trees.slots[i]);
 		snprintf(path, sizeof(path), "%.64s/slots", c->trees.slots[i]);
 		d = list(parent, path);
 		while (d && (de = readdir(d))) {
@@ -466,6 +501,7 @@ static int collect(struct collection *c)
 	store_sweep();
 	sweep_temporary(images);
 	sweep_slots(c);
+	sweep_anchors(c);
 	/* Tables go before the objects they name, so that what is there stays whole wherever this is cut off. */
 	r = sweep_folders(c, "trees", &c->trees, &c->freed.trees);
 	if (r == 0)
@@ -537,6 +573,13 @@ int tree_drop_slots(const char *tree, char *const *keep_slots, store_run as_owne
 		    strv_has(keep_slots, slot ? slot : de->d_name))
 			continue;
 		r = remove_as(as_owner, dirfd(d), de->d_name, e);
+		if (r == 0) {
+			char seen[96];
+
+			seen_forget(tree, slot ? slot : de->d_name);
+			seen_name(slot ? slot : de->d_name, seen);
+			unlinkat(dir, seen, 0);
+		}
 	}
 	return r;
 }

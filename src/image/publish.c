@@ -5,6 +5,7 @@
 #include "base/home.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "image/proof.h"
 #include "image/store.h"
 #include "image/tree.h"
 
@@ -142,12 +143,12 @@ static bool layer_file_valid(const char *s)
 {
 	const char *hex = str_after(s, "from-");
 
-	return streq(s, "table") || (hex && hex_valid(hex, DIGEST_HEX));
+	return streq(s, "table") || streq(s, "proof") || (hex && hex_valid(hex, DIGEST_HEX));
 }
 
 static bool is_table(const char *s)
 {
-	return streq(s, "table");
+	return streq(s, "table") || streq(s, "proof");
 }
 
 static bool is_ids(const char *s)
@@ -216,10 +217,43 @@ static int move_folders(int from, int to, bool tree, struct error *e)
 	return 0;
 }
 
+/* brig says what it has unpacked: see image/proof.h. A layer that was known already has no table here. */
+static int prove(int folder, enum proof_kind kind, const struct store_key *key, struct error *e)
+{
+	_cleanup_closedir_ DIR *d = list(folder);
+	struct dirent *de;
+
+	if (!d)
+		return error_errno(e, errno, "cannot list a folder of the store");
+	while ((de = readdir(d))) {
+		_cleanup_close_ int dir = -1;
+		int r;
+
+		if (!hex_name_valid(de->d_name))
+			continue;
+		dir = openat(folder, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (dir < 0)
+			return error_errno(e, errno, "%.12s", de->d_name);
+		if (faccessat(dir, "table", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		r = proof_write(dir, kind, de->d_name, key, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int staging_publish(struct staging_dirs *d, struct error *e)
 {
-	int r;
+	struct store_key key;
+	int r = store_key_read(&key, e);
 
+	if (r == 0)
+		r = prove(d->layers, PROOF_LAYER, &key, e);
+	if (r == 0)
+		r = prove(d->trees, PROOF_TREE, &key, e);
+	if (r < 0)
+		return r;
 	if (syncfs(d->staging) < 0)
 		return error_errno(e, errno, "cannot bring the image to the disk");
 	r = move_files(d->objects, d->store_objects, object_name_valid, e);

@@ -33,6 +33,8 @@ void spec_free(struct spec *s)
 	close_if(s->root.lower_fd);
 	close_if(s->root.data_fd);
 	close_if(s->root.rw_fd);
+	if (s->root.check_free)
+		s->root.check_free(s->root.check_arg);
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		free(s->mounts[i].target);
 		free(s->mounts[i].fstype);

@@ -57,6 +57,13 @@ struct spec_root {
 	bool read_only;	     /* no writable layer at all */
 	uint64_t tmpfs_size; /* >0: the writable layer is a tmpfs of this many bytes */
 	bool discard;	     /* the layer goes when the container ends: nobody waits until it is on the disk */
+	/*
+	 * Called in the new process right before `lower` and `data` (-1: none) are joined: are they what was verified? -EUCLEAN ends
+	 * the start. NULL: nothing is asked. `check_arg` is freed with the specification.
+	 */
+	int (*check)(void *arg, int lower, int data, struct error *e);
+	void (*check_free)(void *arg);
+	void *check_arg;
 };
 
 struct spec_rlimit {

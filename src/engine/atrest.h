@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a container mounts is what its image's digests say (law 6): checked at every start. image/seen.h says how that costs little
+ * and what it can and cannot see.
+ *
+ * Before the start the engine sees to it that somebody vouches for an index of the tree and of the container's slot: if not,
+ * brig-image verifies the chain from manifest to bytes, and the slot is compared with the table. Then the container process itself
+ * compares each file with the index, through the mounts that become its root, right before they are joined. One that moved ends
+ * that start with -EUCLEAN; the engine verifies anew, and starts again, or says what is wrong.
+ */
+#pragma once
+
+#include "engine/container.h"
+#include "image/verify.h"
+#include "spec/spec.h"
+
+/* Fills spec.root.check for a start. -EUCLEAN: something is wrong, the error names the path and the way to repair it. */
+int atrest_ready(const struct container *c, struct spec *s, struct error *e);
+/* After a start that ended with -EUCLEAN: forgets what was vouched for, so that the next atrest_ready() looks itself. */
+void atrest_doubt(const struct container *c);
+
+/* For a restart by an owner without root: the indexes as descriptors. -1: none. */
+enum { ATREST_FDS = 2 };
+int atrest_fds(const struct spec *s, int fds[static ATREST_FDS]);
+int atrest_from_fds(const struct container *c, const int fds[static ATREST_FDS], struct spec *s, struct error *e);
+
+/*
+ * Runs brig-image for one tree. `heard` for each message but VERIFY_ERROR. 0; -EUCLEAN: VERIFY_BAD was told; other errors.
+ */
+typedef void (*atrest_heard)(void *arg, const struct verify_message *m);
+int atrest_run(const char *tree, const char *manifest, const char *config, bool deep, bool all, atrest_heard heard, void *arg,
+	       struct error *e);
