@@ -26,7 +26,7 @@ struct vet_cli_options {
 };
 
 static const struct cli_option options[] = {
-	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT", "table (the default) or json", "table json"),
+	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT", "table (the default), json, sarif, junit or html", "table json sarif junit html"),
 	CLI_OPT(struct vet_cli_options, fail_on, "fail-on", 0, CLI_STRING, "LEVEL",
 		"exit with 1 when something is as bad as this: critical, high (the default), medium, low, info, or never",
 		"critical high medium low info never"),
@@ -219,25 +219,10 @@ static void show_progress(void *arg, const char *check, size_t index, size_t n, 
 	fd_write_all(2, line.data, line.len);
 }
 
-typedef void (*report_fn)(const struct vet *v, struct buf *out);
-
-static int choose_report(const char *format, report_fn *out, struct error *e)
+static int choose_report(const char *format, vet_report *out, struct error *e)
 {
-	static const struct {
-		const char *name;
-		report_fn fn;
-	} reports[] = {
-		{ "table", vet_report_table },
-		{ "json", vet_report_json },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(reports); i++) {
-		if (!streq(format ? format : "table", reports[i].name))
-			continue;
-		*out = reports[i].fn;
-		return 0;
-	}
-	return error_set(e, EINVAL, "--format %s: table or json", format);
+	*out = vet_report_named(format ? format : "table");
+	return *out ? 0 : error_set(e, EINVAL, "--format %s: table, json, sarif, junit or html", format);
 }
 
 static int choose_level(const char *word, enum vet_level *out, bool *never, struct error *e)
@@ -271,12 +256,11 @@ static int look(struct target *t, struct vet_look *how, struct vet_verdict *verd
 static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
 {
 	struct target t = { 0 };
-	struct vet_look how = { 0 };
+	struct vet_options choice = { 0 };
+	struct vet_look how = { .options = &choice };
 	struct vet_verdict verdict = { 0 };
-	enum vet_level level;
 	struct conf conf;
-	bool never;
-	int r = choose_level(o->fail_on, &level, &never, e);
+	int r = choose_level(o->fail_on, &choice.fail_on, &choice.never, e);
 
 	if (r == 0)
 		r = choose_report(o->format, &how.report, e);
@@ -299,7 +283,7 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 		r = look(&t, &how, &verdict, e);
 	close_target(&t);
 	close(how.out);
-	for (int i = 0; r == 0 && !never && i <= (int)level; i++)
+	for (int i = 0; r == 0 && !choice.never && i <= (int)choice.fail_on; i++)
 		if (verdict.counts[i])
 			return EXIT_FOUND;
 	return r;

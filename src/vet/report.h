@@ -5,8 +5,26 @@
 #include "base/str.h"
 #include "vet/vet.h"
 
-/* One document: {"vet":1,"name","digest","findings":[...],"counts","packages","facts"}; every finding has the members of struct vet_finding. */
-void vet_report_json(const struct vet *v, struct buf *out);
+typedef void (*vet_report)(const struct vet *v, struct buf *out);
+
+/* By its name: table, json, sarif, junit, html. NULL: none of them. */
+vet_report vet_report_named(const char *name);
 
 /* For people: the worst first, for each what, where, and why it matters. */
 void vet_report_table(const struct vet *v, struct buf *out);
+/*
+ * One document: {"vet":1,"name","digest","counts","findings":[...],"layers":[...],"files","facts","packages"}; every finding has the
+ * members of struct vet_finding, levels by name, layers counted from 0.
+ */
+void vet_report_json(const struct vet *v, struct buf *out);
+/* SARIF 2.1.0 (OASIS, sarif-schema-2.1.0.json): a run with one result for each finding. */
+void vet_report_sarif(const struct vet *v, struct buf *out);
+/* JUnit's XML as CI servers read it: a test case for each finding, and one for each check that found nothing. */
+void vet_report_junit(const struct vet *v, struct buf *out);
+/* A page that needs nothing else and runs nothing (its policy forbids scripts and loading). */
+void vet_report_html(const struct vet *v, struct buf *out);
+
+/* Text as XML or HTML has it, in attributes too; what could harm a terminal or is not XML is escaped as str_escape() does. */
+void vet_put_xml(struct buf *out, const char *s);
+/* Levels counted. */
+void vet_count(const struct vet *v, size_t out[static VET_LEVELS]);

@@ -47,13 +47,12 @@ void vet_report_json(const struct vet *v, struct buf *out)
 {
 	_cleanup_json_ json_t *doc = json_object();
 	json_t *counts = json_object(), *list = json_array();
-	size_t by_level[VET_LEVELS] = { 0 };
+	size_t by_level[VET_LEVELS];
 	char *text;
 
-	for (size_t i = 0; i < v->n_findings; i++) {
-		by_level[v->findings[i].level]++;
+	vet_count(v, by_level);
+	for (size_t i = 0; i < v->n_findings; i++)
 		json_array_append_new(list, finding(&v->findings[i]));
-	}
 	for (int i = 0; i < VET_LEVELS; i++)
 		json_object_set_new(counts, vet_level_name((enum vet_level)i), json_integer((json_int_t)by_level[i]));
 	json_object_set_new(doc, "vet", json_integer(1));

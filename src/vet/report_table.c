@@ -35,13 +35,12 @@ static void put_finding(const struct vet *v, const struct vet_finding *f, struct
 void vet_report_table(const struct vet *v, struct buf *out)
 {
 	_cleanup_free_ char *name = str_escape(v->name);
-	size_t by_level[VET_LEVELS] = { 0 }, i;
+	size_t by_level[VET_LEVELS], i;
 	const json_t *text;
 
-	for (i = 0; i < v->n_findings; i++) {
-		by_level[v->findings[i].level]++;
+	vet_count(v, by_level);
+	for (i = 0; i < v->n_findings; i++)
 		put_finding(v, &v->findings[i], out);
-	}
 	json_array_foreach(json_object_get(v->facts, "not_looked"), i, text) {
 		_cleanup_free_ char *safe = str_escape(json_string_value(text));
 

@@ -50,6 +50,8 @@ struct vet_finding {
 /* What the person asked for; checks add what they need. Borrowed from the command line. */
 struct vet_options {
 	char **rules; /* --rules FILE: more rules of the impostor check */
+	enum vet_level fail_on; /* findings of this level or worse fail; VET_LEVELS with `never` */
+	bool never;
 };
 
 /*
