@@ -21,7 +21,7 @@
 enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
 
 struct vet_cli_options {
-	char *format, *fail_on, *output, *type, *platform;
+	char *format, *fail_on, *output, *type, *platform, **rules;
 	bool quiet;
 };
 
@@ -36,6 +36,8 @@ static const struct cli_option options[] = {
 		"image container archive folder"),
 	CLI_OPT(struct vet_cli_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
 		"of an archive, take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
+	CLI_OPT(struct vet_cli_options, rules, "rules", 0, CLI_LIST, "FILE", "read more rules of what images claim and can do, see brig-vet-rules(5)",
+		"files"),
 	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -256,7 +258,7 @@ static int look(struct target *t, struct vet_look *how, struct vet_verdict *verd
 static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
 {
 	struct target t = { 0 };
-	struct vet_options choice = { 0 };
+	struct vet_options choice = { .rules = o->rules };
 	struct vet_look how = { .options = &choice };
 	struct vet_verdict verdict = { 0 };
 	struct conf conf;

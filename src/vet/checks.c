@@ -6,6 +6,7 @@
 #define CHECKS \
 	CHECK(packages) \
 	CHECK(integrity) \
+	CHECK(impostor) \
 	CHECK(secrets) \
 	CHECK(files) \
 	CHECK(hardening) \

@@ -73,7 +73,7 @@ static int names_of(int dir, char ***out)
 	return 0;
 }
 
-static void unreadable(struct walk *w, const struct vet_file *f, int err)
+static void no_folder(struct walk *w, const struct vet_file *f, int err)
 {
 	vet_add(w->v, "vet", "V0-unreadable", VET_MEDIUM, f, NULL, "what cannot be read can hide anything; root, or the owner, can look at all of it",
 		"could not look into /%s: %s", w->path.data ? w->path.data : "", strerror(-err));
@@ -141,11 +141,11 @@ static int enter(struct walk *w, int dir, const char *name, struct vet_entry *en
 
 	if (sub < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			unreadable(w, &file, -errno);
+			no_folder(w, &file, -errno);
 		return 0;
 	}
 	if (w->depth >= TREE_DEPTH_MAX) {
-		unreadable(w, &file, -ELOOP);
+		no_folder(w, &file, -ELOOP);
 		return 0;
 	}
 	entry->opaque = w->src->overlay && fgetxattr(sub, "user.overlay.opaque", value, sizeof(value)) == 1 && value[0] == 'y';
@@ -153,7 +153,7 @@ static int enter(struct walk *w, int dir, const char *name, struct vet_entry *en
 	r = walk_folder(w, sub);
 	w->depth--;
 	if (r == -EACCES || r == -EPERM || r == -EIO) {
-		unreadable(w, &file, r);
+		no_folder(w, &file, r);
 		r = 0;
 	}
 	return r;

@@ -25,6 +25,7 @@ struct vet_subject {
 	struct vet_file *files;
 	size_t n_files, cap_files;
 	const struct vet_file **merged;
+	uint8_t *told; /* for each file, that it could not be read */
 	uint64_t bytes, read;
 };
 

@@ -172,9 +172,9 @@ static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max
 	size_t got = 0, size;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -EIO;
-	if (!S_ISREG(st.st_mode))
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR ? -ENOENT : -EIO;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -EIO;
 	if ((uint64_t)st.st_size > max)
 		return -EFBIG;
@@ -215,6 +215,17 @@ int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct v
 	if (r == 0)
 		s->read += out->size;
 	return r;
+}
+
+void vet_unreadable(struct vet *v, const struct vet_file *f, int r)
+{
+	size_t i = (size_t)(f - v->files);
+
+	if (r == -EINVAL || r == -ENOENT || i >= v->n_files || v->subject->told[i])
+		return;
+	v->subject->told[i] = 1;
+	vet_add(v, "vet", "V0-unreadable", r == -EFBIG ? VET_LOW : VET_MEDIUM, f, NULL, "what cannot be read can hide anything", "could not read it: %s",
+		r == -EBADMSG ? "it is damaged, its bytes are not those that were stored" : strerror(-r));
 }
 
 void vet_bytes_free(struct vet_bytes *b)

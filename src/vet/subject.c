@@ -235,6 +235,7 @@ static void note_history(const struct vet_source *src, struct vet_layer *layers,
 
 static void finish(struct vet *v, struct vet_subject *s, const struct view *w)
 {
+	s->told = xcalloc(s->n_files + 1, 1);
 	s->merged = xcalloc(w->n + 1, sizeof(*s->merged));
 	for (size_t i = 0; i < w->n; i++)
 		s->merged[i] = &s->files[w->at[i]];
@@ -293,6 +294,7 @@ void vet_subject_free(struct vet *v)
 	free(s->layers);
 	free(s->files);
 	free(s->merged);
+	free(s->told);
 	free(s);
 	v->subject = NULL;
 	v->files = NULL;

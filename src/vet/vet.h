@@ -90,8 +90,13 @@ struct vet_bytes {
 void vet_bytes_free(struct vet_bytes *b);
 #define _cleanup_vet_bytes_ __attribute__((cleanup(vet_bytes_free)))
 
-/* -EINVAL: not a regular file; -EFBIG: more than `max`; -EIO, -EBADMSG: could not be read, or is not what its name says. */
+/*
+ * -EINVAL: not a regular file; -EFBIG: more than `max`; -ENOENT: gone since it was listed (a folder that lives); -EIO, -EBADMSG: could not be
+ * read, or is not what its name says.
+ */
 int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct vet_bytes *out);
+/* The finding that a file could not be read (`r` of vet_read()), once for each file however many checks meet it; none for -EINVAL and -ENOENT. */
+void vet_unreadable(struct vet *v, const struct vet_file *f, int r);
 
 /* The file of the merged tree, links followed inside it (at most 40). NULL: none. `path` may begin with a slash. */
 const struct vet_file *vet_find(const struct vet *v, const char *path);

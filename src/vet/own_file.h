@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of the person's that decide what vet says: read only when nobody else could have written them. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+/* The text of a file; `shown` names it in errors. -ENOENT: there is none; -EPERM: it belongs to somebody else, or others may write it. */
+int own_file_read(int dirfd, const char *name, const char *shown, size_t max, char **out, size_t *n, struct error *e);
+/* PREFIX/share/brig/NAME, or data/NAME of a build tree: beside what proc_libexec() gives. The caller frees. */
+char *share_path(const char *name);
