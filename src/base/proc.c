@@ -227,5 +227,10 @@ char *proc_share(const char *name)
 	if (access(beside, R_OK) == 0)
 		return beside;
 	free(beside);
+	/* a build tree */
+	beside = xasprintf("%s../data/%s", proc_libexec(), name);
+	if (access(beside, R_OK) == 0)
+		return beside;
+	free(beside);
 	return xasprintf("%s%s", BRIG_DATADIR, name);
 }

@@ -4,12 +4,11 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/home.h"
-#include "base/proc.h"
 #include "base/str.h"
+#include "vet/own_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { DATA_MAX = 8 << 20 };
 
@@ -20,23 +19,14 @@ void vet_data_free(struct vet_data *d)
 	*d = (struct vet_data){ 0 };
 }
 
-static int take(char *path, struct vet_data *out, struct error *e)
+int vet_data_installed(const char *name, struct vet_data *out, struct error *e)
 {
 	int r;
 
 	vet_data_free(out);
-	out->path = path;
-	r = file_read(AT_FDCWD, path, DATA_MAX, &out->text, &out->len);
-	return r < 0 ? error_errno(e, r, "%s", path) : 0;
-}
-
-int vet_data_installed(const char *name, struct vet_data *out, struct error *e)
-{
-	const char *share = getenv("BRIG_SHARE");
-
-	if (share)
-		return take(xasprintf("%s/%s", share, name), out, e);
-	return take(proc_share(name), out, e);
+	out->path = share_path(name);
+	r = file_read(AT_FDCWD, out->path, DATA_MAX, &out->text, &out->len);
+	return r < 0 ? error_errno(e, r, "%s", out->path) : 0;
 }
 
 int vet_data_config(const char *name, struct vet_data *out, struct error *e)
@@ -46,7 +36,9 @@ int vet_data_config(const char *name, struct vet_data *out, struct error *e)
 
 	if (!dir)
 		return e ? e->code : -EIO;
-	r = take(xasprintf("%s/%s", dir, name), out, e);
+	vet_data_free(out);
+	out->path = xasprintf("%s/%s", dir, name);
+	r = own_file_read(AT_FDCWD, out->path, out->path, DATA_MAX, &out->text, &out->len, e);
 	if (r != -ENOENT)
 		return r;
 	if (e)

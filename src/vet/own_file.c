@@ -30,14 +30,7 @@ int own_file_read(int dirfd, const char *name, const char *shown, size_t max, ch
 
 char *share_path(const char *name)
 {
-	static const char *const places[] = { "../../share/brig/", "../data/" };
+	const char *share = getenv("BRIG_SHARE");
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		char *path = xasprintf("%s%s%s", proc_libexec(), places[i], name);
-
-		if (access(path, R_OK) == 0)
-			return path;
-		free(path);
-	}
-	return xasprintf("%s%s", BRIG_DATADIR, name);
+	return share ? xasprintf("%s/%s", share, name) : proc_share(name);
 }

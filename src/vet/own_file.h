@@ -8,5 +8,5 @@
 
 /* The text of a file; `shown` names it in errors. -ENOENT: there is none; -EPERM: it belongs to somebody else, or others may write it. */
 int own_file_read(int dirfd, const char *name, const char *shown, size_t max, char **out, size_t *n, struct error *e);
-/* PREFIX/share/brig/NAME, or data/NAME of a build tree: beside what proc_libexec() gives. The caller frees. */
+/* As proc_share(), or BRIG_SHARE/NAME where that is set (for tests). The caller frees. */
 char *share_path(const char *name);
