@@ -8,6 +8,7 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <time.h>
 
 enum { CERT_MAX = 64 * 1024, SECURITY_LEVEL = 2 /* 112 bits; SSL_CTX_set_security_level(3) */ };
 
@@ -101,6 +102,19 @@ bool cert_valid_at(X509 *c, int64_t when)
 	int begin = X509_cmp_time(X509_get0_notBefore(c), &t), end = X509_cmp_time(X509_get0_notAfter(c), &t);
 
 	return begin == -1 && end == 1; /* X509_cmp_time: -1 is "before or at" */
+}
+
+int64_t certs_end(const struct certs *c)
+{
+	int64_t first = INT64_MAX;
+
+	for (int i = 0; i < certs_len(c); i++) {
+		struct tm tm = { 0 };
+		int64_t end = ASN1_TIME_to_tm(X509_get0_notAfter(certs_at(c, i)), &tm) == 1 ? (int64_t)timegm(&tm) : 1;
+
+		first = end < first ? end : first;
+	}
+	return first;
 }
 
 static int count_extension(X509 *c, int nid, bool *critical)

@@ -54,6 +54,9 @@ int cert_pubkey(X509 *c, struct pubkey **out, struct error *e);
 /* Is it valid at this time, its own dates alone? */
 bool cert_valid_at(X509 *c, int64_t when);
 
+/* When the first of them ends; INT64_MAX: there is none. */
+int64_t certs_end(const struct certs *c);
+
 /* The names of subjectAltName, each owned. A name with a NUL or control characters is -EBADMSG. */
 struct cert_names {
 	char **email, **uri, **dns, **other; /* `other`: Fulcio's user names, 1.3.6.1.4.1.57264.1.7 */

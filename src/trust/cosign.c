@@ -137,8 +137,11 @@ int cosign_payload_claim(const void *payload, size_t n, struct sig_claim *out, s
 		return error_set(e, EBADMSG, "the payload's digest is not sha256: and 64 hex digits");
 	memcpy(out->digest, digest, SIG_DIGEST_SIZE);
 	out->identity = xstrdup(json_string_value(json_object_get(identity, "docker-reference")));
-	if (json_object_size(optional) > 0)
-		out->more = json_pack("{s:O}", "optional", optional);
+	if (json_object_size(optional) > 0) {
+		if (!out->more)
+			out->more = json_object();
+		json_object_set(out->more, "optional", (json_t *)(uintptr_t)optional);
+	}
 	return 0;
 }
 

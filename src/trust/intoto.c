@@ -84,7 +84,9 @@ int intoto_claim(const void *payload, size_t n, const char *want, struct sig_cla
 	if (r < 0)
 		return r;
 	predicate = json_object_get(j, "predicate");
-	out->more = json_pack("{s:s}", "predicateType", predicate_type);
+	if (!out->more)
+		out->more = json_object();
+	json_object_set_new(out->more, "predicateType", json_string(predicate_type));
 	if (predicate)
 		json_object_set(out->more, "predicate", predicate);
 	return 0;

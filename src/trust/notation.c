@@ -243,6 +243,17 @@ static int read_payload(const struct buf *payload, struct sig_claim *out, struct
 	return 0;
 }
 
+/* A certificate that nothing proves to have been good when it signed takes the signature with it when it ends. */
+static void note_end(const struct notation_envelope *v, bool proven, struct sig_claim *out)
+{
+	int64_t end = proven ? INT64_MAX : certs_end(&v->chain);
+
+	if (v->expiry && v->expiry < end)
+		end = v->expiry;
+	if (end != INT64_MAX)
+		json_object_set_new(out->more, "expires", json_integer(end));
+}
+
 int notation_judge(const struct notation_envelope *v, const struct sig_keys *keys, struct sig_claim *out, struct error *e)
 {
 	_cleanup_claim_ struct sig_claim claim = { .digest = "" };
@@ -266,6 +277,7 @@ int notation_judge(const struct notation_envelope *v, const struct sig_keys *key
 		r = read_payload(&v->payload, &claim, e);
 	if (r < 0)
 		return r;
+	note_end(v, when != keys->now, &claim);
 	claim.time = when != keys->now ? when : v->signing_time;
 	*out = claim;
 	claim = (struct sig_claim){ .digest = "" };

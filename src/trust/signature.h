@@ -81,7 +81,8 @@ struct sig_claim {
 	char *signer;		      /* fingerprint of the key ("sha256:HEX" of the SPKI; of GPG the primary key's, upper-case hex), or
 					       * "IDENTITY (ISSUER)" of a certificate: what counts as one signer for a threshold */
 	json_t *more;		      /* NULL or an object: "predicateType", "predicate" of an attestation; "optional" of a simple signing
-					       * payload; whatever else was signed and may be shown */
+					       * payload; whatever else was signed and may be shown. "expires": seconds since the epoch at which the
+					       * signature stops counting, because it says so or because its certificate ends; absent: never */
 };
 
 static inline void sig_claim_free(struct sig_claim *c)

@@ -156,8 +156,9 @@ static int prove_key(const struct sig_keys *keys, const struct sigstore_proof *p
 	return 0;
 }
 
-/* The signature's certificate is valid, and vouched for, at every proven time. */
-static int check_chain(const struct sig_keys *keys, const struct sigstore_proof *p, const struct times *t, struct error *e)
+/* The signature's certificate is valid, and vouched for, at every proven time. *end: when the first of its chain ends. */
+static int check_chain(const struct sig_keys *keys, const struct sigstore_proof *p, const struct times *t, int64_t *end,
+		       struct error *e)
 {
 	_cleanup_certs_ struct certs roots = { 0 }, between = { 0 }, chain = { 0 };
 	_cleanup_keys_ struct key_list logs = { 0 };
@@ -171,6 +172,7 @@ static int check_chain(const struct sig_keys *keys, const struct sigstore_proof 
 		certs_free(&chain);
 		r = cert_verify_chain(p->leaf, &between, &roots, t->list[i], CERT_CODE_SIGNING, &chain, e);
 	}
+	*end = certs_end(&chain);
 	if (r == 0 && keys->fulcio && keys->n_ctlogs > 0) {
 		r = read_keys(keys->ctlogs, keys->n_ctlogs, &logs, e);
 		if (r == 0 && certs_len(&chain) < 2)
@@ -239,6 +241,7 @@ static int prove_cert(const struct sig_keys *keys, const struct sigstore_proof *
 	struct log_subject s = subject_of(p, c);
 	struct times t = { 0 };
 	struct error why = { 0 };
+	int64_t end;
 	bool proven;
 	int r;
 
@@ -261,12 +264,16 @@ static int prove_cert(const struct sig_keys *keys, const struct sigstore_proof *
 				 why.code ? ": " : "", why.text);
 	if (!proven)
 		t.list[t.n++] = keys->now;
-	r = check_chain(keys, p, &t, e);
+	r = check_chain(keys, p, &t, &end, e);
 	if (r == 0)
 		r = check_identity(keys, p->leaf, &out->signer, e);
-	if (r == 0 && proven)
+	if (r < 0)
+		return r;
+	if (proven)
 		out->time = earliest(&t);
-	return r;
+	else /* it was good now, and that is all that is known */
+		out->more = json_pack("{s:I}", "expires", (json_int_t)end);
+	return 0;
 }
 
 int sigstore_prove(const struct sig_keys *keys, const struct sigstore_proof *p, const struct sigstore_content *c,

@@ -257,7 +257,9 @@ static void own_authority(void **state)
 	_cleanup_json_ json_t *a = sigstore_annotations(&s, payload, true);
 	struct sig_keys keys = { .roots = &s.roots, .n_roots = 1, .email = PERSON, .now = SIGNED_AT + 10 };
 
-	EXPECT(0, NULL, verify(payload, a, &keys, NULL, &e));
+	_cleanup_claim_ struct sig_claim c = { .digest = "" };
+	EXPECT(0, NULL, verify(payload, a, &keys, &c, &e));
+	assert_int_equal(json_integer_value(json_object_get(c.more, "expires")), SIGNED_AT + 540);
 	keys.now = SIGNED_AT + 86400;
 	EXPECT(-EKEYEXPIRED, "expired", verify(payload, a, &keys, NULL, &e));
 	keys.timestamp_roots = &s.tsas;

@@ -124,6 +124,7 @@ static void good_ones(void **state)
 			EXPECT(0, NULL, verify(&w, cose, &v, &c, &e));
 			assert_string_equal(c.digest, IMAGE);
 			assert_int_equal(c.time, NOW - 60);
+			assert_int_equal(json_integer_value(json_object_get(c.more, "expires")), NOW + DAY); /* the certificate's end */
 			assert_string_equal(c.signer, "CN=signer,O=Brig,C=DE (CN=root,O=Brig,C=DE)");
 			/* The algorithm is the key's, never the envelope's choice. */
 			v.headers = signer_headers(cose, NOW - 60);
@@ -257,8 +258,10 @@ static void expiry(void **state)
 		struct signer_envelope v = plain(&w, cose);
 
 		json_decref(v.headers);
+		_cleanup_claim_ struct sig_claim c = { .digest = "" };
 		v.headers = with_expiry(cose, NOW + 1, "2023-11-14T22:13:21Z", true);
-		EXPECT(0, NULL, verify(&w, cose, &v, NULL, &e));
+		EXPECT(0, NULL, verify(&w, cose, &v, &c, &e));
+		assert_int_equal(json_integer_value(json_object_get(c.more, "expires")), NOW + 1);
 		v.headers = with_expiry(cose, NOW, "2023-11-14T22:13:20Z", true);
 		EXPECT(-EKEYEXPIRED, "signature has expired", verify(&w, cose, &v, NULL, &e));
 		v.headers = with_expiry(cose, NOW + 1, "2023-11-14T22:13:21Z", false);
@@ -295,6 +298,7 @@ static void expired_certificate(void **state)
 		w.keys.n_timestamp_roots = 1;
 		EXPECT(late ? -EKEYEXPIRED : 0, NULL, verify_bytes(false, text, strlen(text), &w.keys, &c, &e));
 		assert_int_equal(c.time, late ? 0 : NOW + 7);
+		assert_null(json_object_get(c.more, "expires")); /* the stamp outlives the certificate */
 	}
 	/* Over another signature. */
 	signer_stamp(w.tsa_key, w.tsa, true, true, NOW, 256, "x", 1, &stamp);
