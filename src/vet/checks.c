@@ -8,6 +8,7 @@
 	CHECK(integrity) \
 	CHECK(impostor) \
 	CHECK(secrets) \
+	CHECK(malware) \
 	CHECK(files) \
 	CHECK(hardening) \
 	CHECK(config) \
