@@ -26,14 +26,16 @@ struct vet_cli_options {
 };
 
 static const struct cli_option options[] = {
-	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT", "table (the default), json, sarif, junit or html", "table json sarif junit html"),
+	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT",
+		"table (the default), json, sarif, junit or html, or a bill of materials of the packages: spdx or cyclonedx",
+		"table json sarif junit html spdx cyclonedx"),
 	CLI_OPT(struct vet_cli_options, fail_on, "fail-on", 0, CLI_STRING, "LEVEL",
 		"exit with 1 when something is as bad as this: critical, high (the default), medium, low, info, or never",
 		"critical high medium low info never"),
 	CLI_OPT(struct vet_cli_options, output, "output", 'o', CLI_STRING, "FILE", "write the report to FILE, not standard output", "files"),
 	CLI_OPT(struct vet_cli_options, type, "type", 0, CLI_STRING, "TYPE",
-		"what the argument is: image, container, archive (an OCI layout or an archive) or folder; else it is found out",
-		"image container archive folder"),
+		"what the argument is: image, container, archive (an OCI layout or an archive), folder or sbom (a bill of materials); else it is found out",
+		"image container archive folder sbom"),
 	CLI_OPT(struct vet_cli_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
 		"of an archive, take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
 	CLI_OPT(struct vet_cli_options, rules, "rules", 0, CLI_LIST, "FILE", "read more rules of what images claim and can do, see brig-vet-rules(5)",
@@ -50,19 +52,30 @@ struct target {
 	char *scratch; /* a store of its own for an archive */
 };
 
-enum kind { KIND_IMAGE, KIND_CONTAINER, KIND_ARCHIVE, KIND_FOLDER, KIND_ANY };
+enum kind { KIND_IMAGE, KIND_CONTAINER, KIND_ARCHIVE, KIND_FOLDER, KIND_BILL, KIND_ANY };
 
 static int parse_kind(const char *word, enum kind *out, struct error *e)
 {
-	static const char *const words[] = { "image", "container", "archive", "folder" };
+	static const char *const words[] = { "image", "container", "archive", "folder", "sbom" };
 
 	*out = KIND_ANY;
 	for (size_t i = 0; word && i < ARRAY_SIZE(words); i++)
 		if (streq(word, words[i]))
 			*out = (enum kind)i;
 	if (word && *out == KIND_ANY)
-		return error_set(e, EINVAL, "--type %s: image, container, archive or folder", word);
+		return error_set(e, EINVAL, "--type %s: image, container, archive, folder or sbom", word);
 	return 0;
+}
+
+/* Archives begin with anything else. */
+static bool is_json(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char text[65];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text[strspn(text, " \t\r\n")] == '{';
 }
 
 static enum kind kind_of_path(const char *path)
@@ -72,6 +85,8 @@ static enum kind kind_of_path(const char *path)
 
 	if (stat(path, &st) < 0)
 		return KIND_ANY;
+	if (S_ISREG(st.st_mode) && is_json(path))
+		return KIND_BILL;
 	return !S_ISDIR(st.st_mode) || stat(layout, &st) == 0 ? KIND_ARCHIVE : KIND_FOLDER;
 }
 
@@ -179,6 +194,8 @@ static int open_target(struct target *t, const char *arg, const struct vet_cli_o
 		return open_archive(t, arg, o, accept, e);
 	case KIND_FOLDER:
 		return vet_source_folder(&t->source, arg, e);
+	case KIND_BILL:
+		return vet_source_bill(&t->source, arg, e);
 	case KIND_IMAGE:
 		return vet_source_image(&t->source, arg, e);
 	case KIND_ANY:
@@ -224,7 +241,7 @@ static void show_progress(void *arg, const char *check, size_t index, size_t n, 
 static int choose_report(const char *format, vet_report *out, struct error *e)
 {
 	*out = vet_report_named(format ? format : "table");
-	return *out ? 0 : error_set(e, EINVAL, "--format %s: table, json, sarif, junit or html", format);
+	return *out ? 0 : error_set(e, EINVAL, "--format %s: table, json, sarif, junit, html, spdx or cyclonedx", format);
 }
 
 static int choose_level(const char *word, enum vet_level *out, bool *never, struct error *e)
@@ -272,6 +289,9 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 		return r;
 	how.accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
 	conf_free(&conf);
+	/* A bill of materials is no judgement. */
+	if (!o->fail_on && (how.report == vet_report_spdx || how.report == vet_report_cyclonedx))
+		choice.never = true;
 	how.out = open_output(o->output, e);
 	if (how.out < 0)
 		return how.out;
@@ -313,13 +333,16 @@ const struct cli_command cmd_vet = {
 	.name = "vet",
 	.aliases = "image vet",
 	.group = "Walls",
-	.args = "[OPTIONS] IMAGE|CONTAINER|LAYOUT|ARCHIVE|FOLDER",
+	.args = "[OPTIONS] IMAGE|CONTAINER|LAYOUT|ARCHIVE|FOLDER|SBOM",
 	.summary = "look into an image for what it should not have",
 	.description =
 		"Looks at every file of every layer, those too that a higher layer removed: they can still be read by whoever has the "
 		"image. It happens in a process without network that can write nothing but its report and call few of the kernel's "
 		"functions. An archive or OCI layout is unpacked into a folder of its own first, by the same rules as brig load, and "
-		"removed again.\n\n"
+		"removed again. A bill of materials (SPDX 2.2 or 2.3, CycloneDX 1.2 to 1.7, JSON) is looked at for the packages that it names.\n\n"
+		"With --format spdx or cyclonedx the packages of distributions (dpkg, rpm, apk) and languages (Python, Node, Ruby, Java, Go, "
+		"Rust) are written as a bill of materials, SPDX 2.3 or CycloneDX 1.6, and what was found changes the exit code only when "
+		"--fail-on is given.\n\n"
 		"Exit code: 0 when nothing is as bad as --fail-on, 1 when something is, 2 when it could not look.",
 	.options = options,
 	.options_size = sizeof(struct vet_cli_options),

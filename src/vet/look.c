@@ -115,7 +115,7 @@ static int work_inside(void *ctx, struct error *e)
 	const int dirs[] = { w->src->objects >= 0 ? w->src->objects : w->src->folder, w->src->folder };
 	struct room room = {
 		.read_dirs = dirs,
-		.n_read = w->src->objects >= 0 && w->src->folder >= 0 ? 2 : 1,
+		.n_read = (size_t)(w->src->objects >= 0) + (w->src->folder >= 0),
 		.look = true,
 		.memory = memory_max,
 		.file_size = report_max,
@@ -267,7 +267,8 @@ int vet_look(const struct vet_source *src, const struct vet_look *how, struct ve
 	struct work w = { .src = src, .how = how, .socket = -1 };
 	int r = 0;
 
-	w.v = (struct vet){ .name = src->name, .image = src->image, .digest = src->digest, .config = src->config, .facts = json_object(),
+	w.v = (struct vet){ .name = src->name, .image = src->image, .digest = src->digest, .config = src->config,
+			    .bill = src->bill, .bill_size = src->bill_size, .facts = json_object(),
 			    .options = how->options ? how->options : &none };
 	for (size_t i = 0; r == 0 && vet_checks[i]; i++)
 		if (vet_checks[i]->prepare)

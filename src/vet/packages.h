@@ -170,7 +170,28 @@ json_t *pkg_json(const struct pkg *pkg, const struct distro *d);
 
 /* ---- bills of materials ---- */
 
-/* SPDX 2.3 or CycloneDX (1.2 to 1.7) JSON as vet's inventory. 0, or negative with `e`: it is neither, or broken. */
-int sbom_read(const json_t *doc, json_t **packages, const char **format, struct error *e);
-/* "spdx" or "cyclonedx" of an inventory. `name`: of the image; `digest`: hex or NULL; `ns`: time in ns since 1970. */
-json_t *sbom_write(const char *format, const json_t *packages, const char *name, const char *digest, uint64_t ns);
+/* What was read from one. */
+struct sbom {
+	const char *format; /* "SPDX 2.3", "CycloneDX 1.6": static or the document's */
+	const char *name;   /* of what it is about; the document's; NULL: not told */
+	json_t *packages;   /* vet's inventory; the caller drops it */
+	size_t skipped;	    /* entries without a package URL of a kind that can be looked up */
+};
+/* SPDX 2.2, 2.3 or CycloneDX 1.2 to 1.7 JSON. `doc` must outlive `out`. 0, or negative with `e`: it is neither, or broken. */
+int sbom_read(const json_t *doc, struct sbom *out, struct error *e);
+
+/* What a bill is written of. */
+struct sbom_subject {
+	const char *name, *digest; /* hex; NULL: none */
+	const json_t *packages;	   /* vet's inventory; may be NULL */
+	uint64_t created;	   /* ns since 1970; the same input gives the same document */
+};
+/* SPDX 2.3 and CycloneDX 1.6. A new reference. */
+json_t *sbom_spdx(const struct sbom_subject *s);
+json_t *sbom_cyclonedx(const struct sbom_subject *s);
+/* True when every word of a licence expression is an identifier that SPDX's list has (the usual ones are known here) or AND, OR, WITH. */
+bool sbom_license_known(const char *text);
+/* True when it is one such identifier. */
+bool sbom_license_id(const char *text);
+/* Fills `out` with a version 5 like UUID of what the bill is about. */
+void sbom_uuid(const struct sbom_subject *s, char out[static 37]);

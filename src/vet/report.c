@@ -12,7 +12,8 @@ vet_report vet_report_named(const char *name)
 		vet_report fn;
 	} reports[] = {
 		{ "table", vet_report_table }, { "json", vet_report_json }, { "sarif", vet_report_sarif },
-		{ "junit", vet_report_junit }, { "html", vet_report_html },
+		{ "junit", vet_report_junit }, { "html", vet_report_html }, { "spdx", vet_report_spdx },
+		{ "cyclonedx", vet_report_cyclonedx },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(reports); i++)

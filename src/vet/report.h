@@ -7,8 +7,12 @@
 
 typedef void (*vet_report)(const struct vet *v, struct buf *out);
 
-/* By its name: table, json, sarif, junit, html. NULL: none of them. */
+/* By its name: table, json, sarif, junit, html, spdx, cyclonedx. NULL: none of them. */
 vet_report vet_report_named(const char *name);
+
+/* Bills of materials of the inventory: SPDX 2.3 and CycloneDX 1.6, JSON. Created now, or at $SOURCE_DATE_EPOCH. */
+void vet_report_spdx(const struct vet *v, struct buf *out);
+void vet_report_cyclonedx(const struct vet *v, struct buf *out);
 
 /* For people: the worst first, for each what, where, and why it matters. */
 void vet_report_table(const struct vet *v, struct buf *out);

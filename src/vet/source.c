@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static const size_t bill_max = 256 << 20;
+
 void vet_source_init(struct vet_source *s)
 {
 	*s = (struct vet_source){ .objects = -1, .folder = -1 };
@@ -25,6 +27,7 @@ void vet_source_free(struct vet_source *s)
 	for (size_t i = 0; i < s->n_tables; i++)
 		table_unmap(&s->tables[i]);
 	free(s->tables);
+	free(s->bill);
 	free(s->diff_ids);
 	free(s->name);
 	free(s->image);
@@ -140,6 +143,17 @@ int vet_source_folder(struct vet_source *s, const char *path, struct error *e)
 	s->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->folder < 0)
 		return error_errno(e, errno, "cannot open %s", path);
+	s->name = xstrdup(path);
+	return 0;
+}
+
+int vet_source_bill(struct vet_source *s, const char *path, struct error *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int r = fd < 0 ? -errno : fd_read_all(fd, bill_max, &s->bill, &s->bill_size);
+
+	if (r < 0)
+		return error_errno(e, r, "cannot read %s", path);
 	s->name = xstrdup(path);
 	return 0;
 }

@@ -21,6 +21,8 @@ struct vet_source {
 	int folder;		  /* a folder of files, laid over the tables; -1: none */
 	bool overlay;		  /* it is an overlay's writable layer: whiteouts and opaque folders mean something */
 	uint32_t shift_uid, shift_gid; /* what the owners in the folder have more than the same ids in the image */
+	char *bill;		  /* a bill of materials instead of all that; NULL: none */
+	size_t bill_size;
 	char **not_looked;	  /* what is known to be missing */
 };
 
@@ -31,6 +33,8 @@ void vet_source_free(struct vet_source *s);
 int vet_source_image(struct vet_source *s, const char *ref, struct error *e);
 /* A folder as root of a system. Opened by the caller's rights. */
 int vet_source_folder(struct vet_source *s, const char *path, struct error *e);
+/* A bill of materials: its bytes, not parsed; at most 256 MB. */
+int vet_source_bill(struct vet_source *s, const char *path, struct error *e);
 /*
  * An OCI layout or an archive: loaded by the confined loader into a store of its own, a new folder below $TMPDIR (or /var/tmp), whose path
  * becomes *scratch; the caller removes it with path_remove_tree() also on failure. This process's BRIG_DATA leads there from then on, so

@@ -56,6 +56,7 @@ struct vet_options {
 
 /*
  * Keys of v->facts:
+ *	"bill"		{"format","name"} of the bill of materials that was looked at instead of files
  *	"not_looked"	array of strings: what was not looked at and why (a missing database, a folder that could not be read)
  */
 struct vet {
@@ -70,6 +71,8 @@ struct vet {
 	size_t n_files;
 	const struct vet_file *const *merged; /* what a container sees, in the table's order of paths; no whiteouts, nothing hidden */
 	size_t n_merged;
+	const char *bill; /* a bill of materials, not parsed, instead of files; NULL: none */
+	size_t bill_size;
 	/* what was found */
 	struct vet_finding *findings;
 	size_t n_findings;

@@ -407,3 +407,59 @@ END
     assert_eq "$(said usr/local/lib/python3.11/site-packages/demo/b.py)" "high V3-changed"
     assert_eq "$(said usr/local/lib/python3.11/site-packages/demo/a.py)" ""
 }
+
+@test "an image as a bill of materials, and the bill looked at again" {
+    local want
+    vet_json base
+    assert_ok
+    want=$(packages)
+    export SOURCE_DATE_EPOCH=1700000000
+    brig vet -q --format spdx -o "$TT/spdx.json" base
+    brig vet -q --format cyclonedx base >"$TT/cyclonedx.json"
+    # The same again is the same document.
+    brig vet -q --format spdx base | cmp - "$TT/spdx.json"
+    unset SOURCE_DATE_EPOCH
+    vet_json "$TT/spdx.json"
+    assert_eq "$(packages)" "$want"
+    assert_eq "$(member '.facts.bill.format')" SPDX-2.3
+    assert_eq "$(member '[.packages[] | select(.distro.codename == null or .source.name == null)] | length')" 0
+    vet_json "$TT/cyclonedx.json"
+    assert_eq "$(packages)" "$want"
+    # What the schemas demand of every package, document and relationship.
+    jq -e '.spdxVersion == "SPDX-2.3" and .dataLicense == "CC0-1.0" and .creationInfo.created == "2023-11-14T22:13:20Z" and
+        (.documentNamespace | test("^https://[^#]+$")) and
+        ([.packages[].SPDXID] | length == (unique | length) and all(test("^SPDXRef-[A-Za-z0-9.-]+$"))) and
+        all(.packages[]; .name and .downloadLocation and .filesAnalyzed == false) and
+        ([.relationships[].relatedSpdxElement] - [.packages[].SPDXID] == []) and .packages[0].primaryPackagePurpose == "CONTAINER" and
+        (.packages[0].versionInfo | test("^sha256:[0-9a-f]{64}$"))' "$TT/spdx.json" >/dev/null
+    jq -e '.bomFormat == "CycloneDX" and .specVersion == "1.6" and .version == 1 and
+        (.serialNumber | test("^urn:uuid:[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")) and
+        ([.components[]["bom-ref"]] | length == (unique | length)) and all(.components[]; .type and .name) and
+        .metadata.component.type == "container"' "$TT/cyclonedx.json" >/dev/null
+}
+
+@test "findings change the exit code of a bill only when that is asked for, and a broken bill is no answer" {
+    mkdir -p "$TT/root/opt"
+    printf 'x' >"$TT/root/opt/x"
+    mkdir -p "$TT/root/var/lib/dpkg/info"
+    printf 'Package: x\nVersion: 1\nStatus: install ok installed\n' >"$TT/root/var/lib/dpkg/status"
+    printf '/.\n/opt\n/opt/x\n' >"$TT/root/var/lib/dpkg/info/x.list"
+    printf '0cc175b9c0f1b6a831c399e269772661  opt/x\n' >"$TT/root/var/lib/dpkg/info/x.md5sums"
+    run brig vet -q --fail-on medium "$TT/root"
+    assert_exit 1
+    run brig vet -q --format spdx "$TT/root"
+    assert_exit 0
+    run brig vet -q --format spdx --fail-on medium "$TT/root"
+    assert_exit 1
+    echo '{"spdxVersion":"SPDX-3.0"}' >"$TT/new.json"
+    run brig vet -q "$TT/new.json"
+    assert_exit 2
+    assert_line "SPDX-3.0 +is a version that brig does not read"
+    echo '{"bomFormat":"CycloneDX","specVersion":"1.6","components":[' >"$TT/cut.json"
+    run brig vet -q "$TT/cut.json"
+    assert_exit 2
+    echo '{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","name":"x"}]}' >"$TT/bare.json"
+    vet_json "$TT/bare.json"
+    assert_ok
+    assert_eq "$(member '.facts.not_looked | map(select(test("1 entries"))) | length')" 1
+}
