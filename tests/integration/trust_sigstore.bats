@@ -1,0 +1,327 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Signatures by key pairs as cosign, podman and skopeo store them, in Debian's docker-registry: made by brig, made with openssl and jq as
+# their specification says, and every way in which one is not the image's. Debian's skopeo and podman are built without sigstore, so
+# openssl is the other side.
+
+load lib
+load registry
+
+setup_file() {
+    brig_setup tiny
+    certs_make "$T/certs"
+    export REGISTRY_AUTH_FILE=$T/auth.json XDG_CONFIG_HOME=$T/xdg
+    registry_start "$T/certs"
+    export REGISTRY
+    brig login -u alice --password-stdin "$REGISTRY" <<<secret
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/a.private" 2>/dev/null
+    openssl genpkey -algorithm ED25519 -out "$T/b.private"
+    for k in a b; do
+        chmod 600 "$T/$k.private"
+        openssl pkey -in "$T/$k.private" -pubout -out "$T/$k.pub"
+    done
+    make_version one
+    make_version two
+}
+teardown_file() {
+    servers_stop "$T/certs"
+    brig_teardown
+}
+setup() {
+    brig_begin
+    REPO=team/app$BATS_TEST_NUMBER
+    IMAGE=$REGISTRY/$REPO:1
+    push one "$IMAGE"
+    policy a
+}
+teardown() {
+    rm -f "$BRIG_CONFIG/policy.json"
+    brig rmi -f "$IMAGE" >/dev/null 2>&1 || true
+    brig_end
+}
+
+# make_version WORD: a layout of an image that prints WORD.
+make_version() {
+    local base
+    mkdir -p "$T/root-$1"
+    echo "$1" >"$T/root-$1/which"
+    tar -C "$T/root-$1" --owner=0 --group=0 -cf "$T/$1.tar" .
+    base=$(test_image tiny)
+    gzip -dc "$base/blobs/sha256/$(jq -r '.layers[0].digest[7:]' \
+        "$base/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$base/index.json")")" >"$T/base.tar"
+    "$REPO_TESTS/images/oci-layout" "$T/version-$1" app:latest '{"Cmd":["cat","/which"],"Env":["PATH=/bin"]}' "$T/base.tar" "$T/$1.tar"
+}
+
+# push WORD NAME; digest WORD: hex.
+push() {
+    skopeo copy -q --insecure-policy --authfile "$REGISTRY_AUTH_FILE" --dest-cert-dir "$BRIG_CONFIG/certs.d/$REGISTRY" \
+        "oci:$T/version-$1" "docker://$2"
+}
+digest() { jq -r '.manifests[0].digest[7:]' "$T/version-$1/index.json"; }
+
+# policy KEY [IDENTITY]: only what that key signed.
+policy() {
+    jq -n --arg r "$REGISTRY" --arg k "$T/$1.pub" --arg i "${2:-matchRepoDigestOrExact}" \
+        '{default: [{type: "reject"}], transports: {docker: {($r): [{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: $i}}]}}}' \
+        >"$BRIG_CONFIG/policy.json"
+}
+run_it() { run brig run --rm --net none "$IMAGE"; }
+# As a machine that never saw the image.
+pull_anew() {
+    brig rmi -f "$IMAGE" >/dev/null 2>&1 || true
+    brig pull -q "$IMAGE" >/dev/null
+}
+
+registry_curl() { curl -sS --fail --cacert "$T/certs/cert.pem" -u alice:secret "$@"; }
+# manifest_get REPO REFERENCE; manifest_put REPO REFERENCE TYPE FILE
+manifest_get() {
+    registry_curl -H 'Accept: application/vnd.oci.image.manifest.v1+json' "https://$REGISTRY/v2/$1/manifests/$2"
+}
+manifest_put() { registry_curl -o /dev/null -X PUT -H "Content-Type: $3" --data-binary "@$4" "https://$REGISTRY/v2/$1/manifests/$2"; }
+# blob_put REPO FILE: prints its digest.
+blob_put() {
+    local where d
+    d=sha256:$(sha256sum "$2" | cut -d' ' -f1)
+    where=$(registry_curl -o /dev/null -D - -X POST "https://$REGISTRY/v2/$1/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+    registry_curl -o /dev/null -X PUT -H 'Content-Type: application/octet-stream' --data-binary "@$2" "$where&digest=$d"
+    echo "$d"
+}
+
+MANIFEST=application/vnd.oci.image.manifest.v1+json
+# sign_by_hand REPO HEX NAME KEY: cosign's way, with openssl alone.
+sign_by_hand() {
+    local sum sig
+    printf '{"critical":{"identity":{"docker-reference":"%s"},"image":{"docker-manifest-digest":"sha256:%s"},"type":"cosign container image signature"},"optional":null}' \
+        "$3" "$2" >"$TT/payload"
+    openssl dgst -sha256 -sign "$T/$4.private" -out "$TT/sig" "$TT/payload"
+    sum=$(blob_put "$1" "$TT/payload")
+    sig=$(base64 -w0 "$TT/sig")
+    echo '{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":[]}}' >"$TT/config"
+    jq -n --arg m "$MANIFEST" --arg c "$(blob_put "$1" "$TT/config")" --argjson cs "$(stat -c %s "$TT/config")" --arg p "$sum" \
+        --argjson ps "$(stat -c %s "$TT/payload")" --arg s "$sig" '{schemaVersion: 2, mediaType: $m,
+        config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $c, size: $cs},
+        layers: [{mediaType: "application/vnd.dev.cosign.simplesigning.v1+json", digest: $p, size: $ps,
+            annotations: {"dev.cosignproject.cosign/signature": $s}}]}' >"$TT/manifest"
+    manifest_put "$1" "sha256-$2.sig" "$MANIFEST" "$TT/manifest"
+}
+
+@test "what brig signs runs by the policy alone, here and on a machine that pulls it; openssl agrees" {
+    local hex payload
+    hex=$(digest one)
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    assert_line 'sigstore|signature'
+    refute_line '^one$'
+    run brig sign -q --key "$T/a.private" "$IMAGE"
+    assert_ok
+    assert_line "^$IMAGE@sha256:$hex\$"
+    assert_line "signed by sha256:$(openssl pkey -in "$T/a.private" -pubout -outform DER | sha256sum | cut -d' ' -f1)"
+    run_it
+    assert_ok
+    assert_line '^one$'
+    pull_anew
+    run_it
+    assert_ok
+    # What lies in the registry, read by others.
+    manifest_get "$REPO" "sha256-$hex.sig" >"$TT/m"
+    assert_eq "$(jq -r '.layers | length' "$TT/m")" 1
+    payload=$(jq -r '.layers[0].digest' "$TT/m")
+    registry_curl -o "$TT/p" "https://$REGISTRY/v2/$REPO/blobs/$payload"
+    jq -r '.layers[0].annotations["dev.cosignproject.cosign/signature"]' "$TT/m" | base64 -d >"$TT/s"
+    openssl dgst -sha256 -verify "$T/a.pub" -signature "$TT/s" "$TT/p"
+    assert_eq "$(jq -r '.critical.image["docker-manifest-digest"]' "$TT/p")" "sha256:$hex"
+    assert_eq "$(jq -r '.critical.identity["docker-reference"]' "$TT/p")" "$IMAGE"
+    assert_eq "$(jq -r '.critical.type' "$TT/p")" "cosign container image signature"
+    # Another key of the policy vouches for nothing.
+    policy b
+    run_it
+    assert_exit 125
+    refute_line '^one$'
+}
+
+@test "two people sign one image, and each one's signature stays" {
+    brig pull -q "$IMAGE"
+    brig sign -q --key "$T/a.private" "$IMAGE"
+    brig sign -q --key "$T/b.private" "$IMAGE"
+    manifest_get "$REPO" "sha256-$(digest one).sig" >"$TT/m"
+    assert_eq "$(jq -r '.layers | length' "$TT/m")" 2
+    for k in a b; do
+        policy "$k"
+        pull_anew
+        run_it
+        assert_ok
+    done
+}
+
+@test "an image is signed where it is, with a key that opens" {
+    brig pull -q "$IMAGE"
+    run brig sign -q --key "$T/a.private" tiny "$REGISTRY/nobody/nothing:1"
+    assert_exit 125
+    assert_line 'brig push comes first'
+    run brig sign -q --key "$T/a.pub" "$IMAGE"
+    assert_exit 125
+    assert_line 'PUBLIC KEY'
+    run brig sign -q "$IMAGE"
+    assert_exit 125
+    assert_line -- '--key FILE is missing'
+    # Passphrases: openssl's PKCS#8, and the keys of cosign that brig makes.
+    echo opens >"$TT/good"
+    echo other >"$TT/bad"
+    openssl pkcs8 -topk8 -in "$T/a.private" -v2 aes-256-cbc -passout "file:$TT/good" -out "$TT/sealed"
+    chmod 600 "$TT/sealed"
+    run brig sign -q --key "$TT/sealed" --passphrase-file "$TT/bad" "$IMAGE"
+    assert_exit 125
+    assert_line 'passphrase does not open'
+    run brig sign -q --key "$TT/sealed" --passphrase-file "$TT/good" "$IMAGE"
+    assert_ok
+    run_it
+    assert_ok
+    run brig trust key --passphrase-file "$TT/good" "$TT/new"
+    assert_ok
+    assert_eq "$(stat -c %a "$TT/new.private")" 600
+    run brig trust key --passphrase-file "$TT/good" "$TT/new"
+    assert_exit 125
+    assert_line 'File exists'
+    run brig sign -q --key "$TT/new.private" --passphrase-file "$TT/bad" "$IMAGE"
+    assert_exit 125
+    brig sign -q --key "$TT/new.private" --passphrase-file "$TT/good" "$IMAGE"
+    cp "$TT/new.pub" "$T/new.pub"
+    policy new
+    run_it
+    assert_ok
+}
+
+@test "a signature made with openssl: with the name it says, and no other" {
+    sign_by_hand "$REPO" "$(digest one)" "$IMAGE" a
+    pull_anew
+    run_it
+    assert_ok
+    assert_line '^one$'
+    # cosign signs the repository without a tag.
+    brig rmi -f "$IMAGE" >/dev/null
+    rm -rf "${BRIG_DATA:?}/signatures"
+    sign_by_hand "$REPO" "$(digest one)" "$REGISTRY/$REPO" a
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    policy a matchRepository
+    run_it
+    assert_ok
+    # Another repository's image, the same bytes.
+    brig rmi -f "$IMAGE" >/dev/null
+    rm -rf "${BRIG_DATA:?}/signatures"
+    sign_by_hand "$REPO" "$(digest one)" "$REGISTRY/team/other" a
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    refute_line '^one$'
+}
+
+@test "the signature of another image, stripped, cut, and by another key: refused, each with its reason" {
+    local hex
+    hex=$(digest one)
+    # The other image's signature under this one's tag.
+    sign_by_hand "$REPO" "$(digest two)" "$IMAGE" a
+    manifest_put "$REPO" "sha256-$hex.sig" "$MANIFEST" "$TT/manifest"
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    assert_line 'another image'
+    sign_by_hand "$REPO" "$hex" "$IMAGE" a
+    cp "$TT/manifest" "$TT/good"
+    for change in 'del(.layers[0].annotations)' \
+        '.layers[0].annotations["dev.cosignproject.cosign/signature"] |= .[0:40]' \
+        '.layers[0].annotations["dev.cosignproject.cosign/signature"] |= "A" + .'; do
+        brig rmi -f "$IMAGE" >/dev/null
+        rm -rf "${BRIG_DATA:?}/signatures"
+        jq "$change" "$TT/good" >"$TT/bad"
+        manifest_put "$REPO" "sha256-$hex.sig" "$MANIFEST" "$TT/bad"
+        brig pull -q "$IMAGE"
+        run_it
+        assert_exit 125
+        refute_line '^one$'
+    done
+    # Signed by somebody else.
+    brig rmi -f "$IMAGE" >/dev/null
+    rm -rf "${BRIG_DATA:?}/signatures"
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/c.private" 2>/dev/null
+    sign_by_hand "$REPO" "$hex" "$IMAGE" c
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    assert_line "not made by the policy's key"
+    # And the good one, so that all of this was about the signatures.
+    manifest_put "$REPO" "sha256-$hex.sig" "$MANIFEST" "$TT/good"
+    pull_anew
+    run_it
+    assert_ok
+    assert_line '^one$'
+}
+
+# attest REPO HEX KEY TYPE: a bundle v0.3 with a statement of that type about the image, as a referrer by the fallback tag.
+attest() {
+    local payload sig type=application/vnd.dev.sigstore.bundle.v0.3+json
+    printf '{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"}}],"predicateType":"%s","predicate":{"runDetails":{"builder":{"id":"https://builder.test"}}}}' \
+        "$2" "$4" >"$TT/statement"
+    printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(stat -c %s "$TT/statement")" | cat - "$TT/statement" >"$TT/pae"
+    openssl dgst -sha256 -sign "$T/$3.private" -out "$TT/sig" "$TT/pae"
+    payload=$(base64 -w0 "$TT/statement") sig=$(base64 -w0 "$TT/sig")
+    jq -nc --arg t "$type" --arg p "$payload" --arg s "$sig" '{mediaType: $t, verificationMaterial: {publicKey: {hint: "x"}},
+        dsseEnvelope: {payload: $p, payloadType: "application/vnd.in-toto+json", signatures: [{sig: $s}]}}' >"$TT/bundle"
+    printf '{}' >"$TT/empty"
+    jq -nc --arg t "$type" --arg m "$MANIFEST" --arg e "$(blob_put "$1" "$TT/empty")" --arg b "$(blob_put "$1" "$TT/bundle")" \
+        --argjson n "$(stat -c %s "$TT/bundle")" --arg i "sha256:$2" '{schemaVersion: 2, mediaType: $m, artifactType: $t,
+        config: {mediaType: "application/vnd.oci.empty.v1+json", digest: $e, size: 2},
+        layers: [{mediaType: $t, digest: $b, size: $n}], subject: {mediaType: $m, digest: $i, size: 1}}' >"$TT/referrer"
+    manifest_put "$1" "sha256:$(sha256sum "$TT/referrer" | cut -d' ' -f1)" "$MANIFEST" "$TT/referrer"
+    jq -nc --arg t "$type" --arg m "$MANIFEST" --arg d "sha256:$(sha256sum "$TT/referrer" | cut -d' ' -f1)" \
+        --argjson n "$(stat -c %s "$TT/referrer")" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
+        manifests: [{mediaType: $m, digest: $d, size: $n, artifactType: $t}]}' >"$TT/index"
+    manifest_put "$1" "sha256-$2" application/vnd.oci.image.index.v1+json "$TT/index"
+}
+
+# trust_json JSON: requirements for the test's repository beside policy.json's.
+trust_json() { jq -n --arg r "$REGISTRY/$REPO" --arg k "$T/a.pub" "{scopes: {(\$r): {require: $1}}}" >"$BRIG_CONFIG/trust.json"; }
+
+@test "bundles as referrers: a signature without a name, and provenance that is asked for" {
+    local hex provenance=https://slsa.dev/provenance/v1
+    hex=$(digest one)
+    rm "$BRIG_CONFIG/policy.json"
+    trust_json '[{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: "anyIdentity"}}]'
+    attest "$REPO" "$hex" a https://sigstore.dev/cosign/sign/v1
+    brig pull -q "$IMAGE"
+    run_it
+    assert_ok
+    assert_line '^one$'
+    # A signature is no provenance, and provenance is no signature.
+    trust_json "[{type: \"sigstoreSigned\", keyPath: \$k, predicateType: \"$provenance\", builder: \"https://builder.test\"}]"
+    run_it
+    assert_exit 125
+    assert_line 'no attestation of'
+    rm -rf "${BRIG_DATA:?}/signatures"
+    attest "$REPO" "$hex" a "$provenance"
+    pull_anew
+    run_it
+    assert_ok
+    trust_json '[{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: "anyIdentity"}}]'
+    run_it
+    assert_exit 125
+    assert_line 'not a signature'
+    # About another image; by another key.
+    trust_json "[{type: \"sigstoreSigned\", keyPath: \$k, predicateType: \"$provenance\"}]"
+    run_it
+    assert_ok
+    for how in "$(digest two) a" "$hex c"; do
+        rm -rf "${BRIG_DATA:?}/signatures"
+        [ -f "$T/c.private" ] || openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/c.private" 2>/dev/null
+        # shellcheck disable=SC2086 # two words
+        attest "$REPO" $how "$provenance"
+        manifest_put "$REPO" "sha256-$hex" application/vnd.oci.image.index.v1+json "$TT/index"
+        pull_anew
+        run_it
+        assert_exit 125
+        refute_line '^one$'
+    done
+    rm "$BRIG_CONFIG/trust.json"
+}
