@@ -7,6 +7,8 @@
 	CHECK(packages) \
 	CHECK(integrity) \
 	CHECK(impostor) \
+	CHECK(accounts) \
+	CHECK(starts) \
 	CHECK(secrets) \
 	CHECK(malware) \
 	CHECK(files) \
