@@ -132,6 +132,33 @@ const char *home_config_path(struct error *e)
 	return n < 0 ? NULL : path;
 }
 
+int home_config(bool make, struct error *e)
+{
+	const char *path = home_config_path(e);
+	/* /etc/brig has what every user reads; a person's own is nobody else's, as the XDG specification asks. */
+	mode_t mode = home_is_root() ? 0755 : 0700;
+	int fd;
+
+	if (!path)
+		return e ? e->code : -ENOENT;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && make) {
+		for (char *p = strchr(path + 1, '/');; p = strchr(p + 1, '/')) {
+			_cleanup_free_ char *part = xstrndup(path, p ? (size_t)(p - path) : strlen(path));
+
+			/* Whatever the umask: where users cannot look, none of their commands runs. */
+			if (mkdir(part, mode) == 0 ? chmod(part, mode) < 0 : errno != EEXIST)
+				return error_errno(e, errno, "cannot make %s", part);
+			if (!p)
+				break;
+		}
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd >= 0)
+		return fd;
+	return errno == ENOENT ? -ENOENT : error_errno(e, errno, "cannot open %s", path);
+}
+
 /* See home.h: a folder in which each monitor keeps its own. */
 static bool is_shared(const char *name)
 {

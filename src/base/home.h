@@ -32,6 +32,9 @@ const char *home_data_path(struct error *e);
 const char *home_run_path(struct error *e);
 const char *home_config_path(struct error *e);
 
+/* The folder of the configuration, a descriptor to close. It need not be there: -ENOENT without a word, or with `make` it is made. */
+int home_config(bool make, struct error *e);
+
 /*
  * For a process that may not walk to these folders any more (the monitor of a container of root's): from now on
  * home_data_dir(name) is this descriptor, and with name "run" so is home_run(). Takes `fd`.

@@ -19,28 +19,6 @@ enum { PROOF_MAX = 512, CHUNK = 256 * 1024 };
 
 static const char key_name[] = "store.key";
 
-static int open_config(struct error *e)
-{
-	const char *path = home_config_path(e);
-	int fd;
-
-	if (!path)
-		return e ? e->code : -ENOENT;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		for (char *p = strchr(path + 1, '/');; p = strchr(p + 1, '/')) {
-			_cleanup_free_ char *part = xstrndup(path, p ? (size_t)(p - path) : strlen(path));
-
-			if (mkdir(part, 0700) < 0 && errno != EEXIST)
-				return error_errno(e, errno, "cannot make %s", part);
-			if (!p)
-				break;
-		}
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return fd < 0 ? error_errno(e, errno, "cannot open %s", path) : fd;
-}
-
 /* Whole under its name or not there; of two who make it at once the first one's counts. */
 static int make_key(int dir, struct error *e)
 {
@@ -81,7 +59,7 @@ static int read_key(int dir, struct store_key *k, struct error *e)
 
 int store_key_read(struct store_key *k, struct error *e)
 {
-	_cleanup_close_ int dir = open_config(e);
+	_cleanup_close_ int dir = home_config(true, e);
 	int r = dir < 0 ? dir : read_key(dir, k, e);
 
 	if (dir < 0 || r != -ENOENT)

@@ -86,28 +86,6 @@ int pins_parse(struct pins *p, const char *text, size_t n, const char *what, str
 	return 0;
 }
 
-static int open_config(bool make, struct error *e)
-{
-	const char *path = home_config_path(e);
-	_cleanup_close_ int fd = -1;
-
-	if (!path)
-		return e ? e->code : -ENOENT;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && make) {
-		for (char *p = strchr(path + 1, '/');; p = strchr(p + 1, '/')) {
-			_cleanup_free_ char *part = xstrndup(path, p ? (size_t)(p - path) : strlen(path));
-
-			if (mkdir(part, 0700) < 0 && errno != EEXIST)
-				return error_errno(e, errno, "cannot make %s", part);
-			if (!p)
-				break;
-		}
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return fd < 0 ? (errno == ENOENT ? -ENOENT : error_errno(e, errno, "cannot open %s", path)) : steal_fd(&fd);
-}
-
 /* Whoever may write it decides what runs. */
 static int read_file(int dir, struct pins *p, struct error *e)
 {
@@ -132,7 +110,7 @@ static int read_file(int dir, struct pins *p, struct error *e)
 
 int pins_read(struct pins *p, struct error *e)
 {
-	_cleanup_close_ int dir = open_config(false, e);
+	_cleanup_close_ int dir = home_config(false, e);
 
 	*p = (struct pins){ 0 };
 	if (dir == -ENOENT)
@@ -161,7 +139,7 @@ static int change(int (*fn)(struct pins *p, const char *name, const char *digest
 		  const char *name, const char *digest, bool replace, struct error *e)
 {
 	_cleanup_(pins_free) struct pins p = { 0 };
-	_cleanup_close_ int dir = open_config(true, e);
+	_cleanup_close_ int dir = home_config(true, e);
 	int r;
 
 	if (dir < 0)

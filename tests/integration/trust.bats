@@ -227,3 +227,11 @@ EXPECT
     run expect "$TT/expect" yes
     assert_exit 7
 }
+
+@test "the folder of the configuration is made for those who have to look into it" {
+    local mode=700
+    [ "$MODE" != root ] || mode=755
+    (umask 077 && BRIG_CONFIG=$TT/etc/brig BRIG_DATA=$TT/other brig load -q -i "$(test_image tiny)")
+    assert_eq "$(stat -c %a "$TT/etc/brig")" "$mode"
+    assert_eq "$(stat -c %a "$TT/etc/brig/store.key")" 600
+}
