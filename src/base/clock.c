@@ -39,6 +39,19 @@ void clock_format(uint64_t ns, char out[static 40])
 	snprintf(out + n, 40 - n, ".%09uZ", (unsigned)(ns % NS));
 }
 
+/*
+ * Seconds since 1970 of a date in UTC; a year counts from March, so that the leap day is its last. timegm(3) gives the same and
+ * reads /etc/localtime for it.
+ */
+static int64_t seconds_utc(const struct tm *tm)
+{
+	int64_t year = tm->tm_year - (tm->tm_mon <= 2), era = year / 400, of_era = year % 400;
+	int64_t day = (153 * (tm->tm_mon + (tm->tm_mon > 2 ? -3 : 9)) + 2) / 5 + tm->tm_mday - 1;
+	int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + day - 719468;
+
+	return days * 86400 + tm->tm_hour * 3600 + tm->tm_min * 60 + tm->tm_sec;
+}
+
 static int parse_rfc3339(const char *s, uint64_t *out)
 {
 	struct tm tm = { 0 };
@@ -64,9 +77,7 @@ static int parse_rfc3339(const char *s, uint64_t *out)
 	} else if (!((*s == 'Z' && !s[1]) || !*s)) {
 		return -EINVAL;
 	}
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	time_t t = timegm(&tm) - offset;
+	int64_t t = seconds_utc(&tm) - offset;
 	if (t < 0)
 		return -EINVAL;
 	*out = (uint64_t)t * NS + frac;

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 enum { DEPTH_MAX = 100 };
 
@@ -34,11 +35,23 @@ static int check_depth(const char *data, size_t n)
 	return 0;
 }
 
+/* By itself jansson reads /dev/urandom (json_object_seed(), "Hash seed"). */
+static void seed_hashes(void)
+{
+	static bool done;
+	size_t seed;
+
+	if (!done && getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
+		json_object_seed(seed ? seed : 1);
+	done = true;
+}
+
 json_t *json_parse(const char *data, size_t n, const char *what, struct error *e)
 {
 	json_error_t je;
 	json_t *j;
 
+	seed_hashes();
 	if (check_depth(data, n) < 0) {
 		error_set(e, EBADMSG, "%s: nested deeper than %d levels", what, DEPTH_MAX);
 		return NULL;

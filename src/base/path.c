@@ -105,12 +105,31 @@ static int mkdirs(int rootfd, const char *path, mode_t mode, bool last_is_file, 
 	}
 }
 
+/* Only the last part is missing, the next frequent case. -EEXIST: it is there, a dangling link perhaps. */
+static int make_last(int rootfd, const char *path, mode_t mode)
+{
+	const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
+	_cleanup_free_ char *above = slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
+	_cleanup_close_ int parent = -1;
+
+	if (!path_is_part(last))
+		return -EEXIST;
+	parent = path_open_in(rootfd, above, O_PATH | O_DIRECTORY, 0);
+	if (parent < 0)
+		return parent;
+	if (mkdirat(parent, last, mode) < 0)
+		return -errno;
+	return path_open_in(rootfd, path, O_PATH | O_DIRECTORY, 0);
+}
+
 int path_mkdirs_in(int rootfd, const char *path, mode_t mode)
 {
 	/* What is there already, as nearly always, takes one call. */
 	int fd = path_open_in(rootfd, *path ? path : ".", O_PATH | O_DIRECTORY, 0);
 
-	return fd != -ENOENT ? fd : mkdirs(rootfd, path, mode, false, 0);
+	if (fd == -ENOENT)
+		fd = make_last(rootfd, path, mode);
+	return fd != -ENOENT && fd != -EEXIST ? fd : mkdirs(rootfd, path, mode, false, 0);
 }
 
 int path_mkfile_in(int rootfd, const char *path, mode_t mode)
@@ -118,122 +137,139 @@ int path_mkfile_in(int rootfd, const char *path, mode_t mode)
 	return mkdirs(rootfd, path, 0755, true, mode);
 }
 
-/*
- * Removes what is in `dir`. A folder that is not empty is moved up into `top` under a fresh name and emptied later,
- * so that a tree of any depth needs three descriptors and no stack.
- */
-static int empty_into(int top, int dir, unsigned long *serial, dev_t dev, bool *moved)
+/* --- removing trees ---------------------------------------------------------------------------------------------- */
+
+enum { STRAIGHT = 16 }; /* so many levels are gone down into, with a descriptor for each */
+
+struct removal {
+	int top;
+	dev_t dev;
+	unsigned long serial;
+	bool moved;
+};
+
+/* Below that a folder is moved up into `top` and emptied from there: a tree of any depth needs no more descriptors or stack. */
+static int move_up(struct removal *m, int dir, const char *name)
 {
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	int result = 0, fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	char fresh[48];
 
-	if (fd < 0)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (st.st_dev != m->dev)
+		return -EXDEV;
+	/* A folder's ".." changes with the move, which needs write permission on it. */
+	(void)!fchmodat(dir, name, 0700, 0);
+	do { /* what a removal that was cut off left may have such names */
+		snprintf(fresh, sizeof(fresh), ".brig-rm-%lu", m->serial++);
+		if (renameat(dir, name, m->top, fresh) == 0) {
+			m->moved = true;
+			return 0;
+		}
+	} while ((errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) && m->serial < 100000000);
+	return -errno;
+}
+
+static int open_folder(int dir, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, fd = openat(dir, name, flags);
+
+	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+		fd = openat(dir, name, flags);
+	return fd;
+}
+
+/* Opened, of the same file system, and open to changes. */
+static int enter_folder(int dir, const char *name, dev_t *dev)
+{
+	_cleanup_close_ int fd = open_folder(dir, name);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((de = readdir(d))) {
-		struct stat st;
-		char name[48];
+	if (*dev && st.st_dev != *dev)
+		return -EXDEV;
+	*dev = st.st_dev;
+	if ((st.st_mode & 0700) != 0700)
+		(void)!fchmod(fd, 0700);
+	return steal_fd(&fd);
+}
 
-		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-			continue;
-		if (unlinkat(dirfd(d), de->d_name, 0) == 0 || errno == ENOENT)
-			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			result = result ? result : -errno;
-			continue;
-		}
-		if (unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)
-			continue;
-		if (errno != ENOTEMPTY && errno != EEXIST) {
-			result = result ? result : -errno;
-			continue;
-		}
-		if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != dev) {
-			result = result ? result : -EXDEV;
-			continue;
-		}
-		if (top == dir) { /* already at the top: nothing to move */
-			*moved = true;
-			continue;
-		}
-		/* A folder's ".." changes with the move, which needs write permission on it. */
-		(void)!fchmodat(dirfd(d), de->d_name, 0700, 0);
-		snprintf(name, sizeof(name), ".brig-rm-%lu", (*serial)++);
-		if (renameat(dirfd(d), de->d_name, top, name) < 0)
-			result = result ? result : -errno;
-		else
-			*moved = true;
+static int empty_folder(struct removal *m, int dir, unsigned depth);
+
+static int remove_entry(struct removal *m, int dir, const char *name, unsigned char type, unsigned depth)
+{
+	_cleanup_close_ int sub = -1;
+	int r;
+
+	if (type != DT_DIR) {
+		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EISDIR && errno != EPERM)
+			return -errno;
 	}
-	return result;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	if (depth == STRAIGHT)
+		return move_up(m, dir, name);
+	sub = enter_folder(dir, name, &m->dev);
+	if (sub < 0)
+		return sub == -ENOENT ? 0 : sub;
+	r = empty_folder(m, sub, depth + 1);
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return r < 0 ? r : -errno;
+}
+
+static int empty_folder(struct removal *m, int dir, unsigned depth)
+{
+	char entries[4096] __attribute__((aligned(8)));
+	int result = 0;
+	ssize_t n;
+
+	while ((n = getdents64(dir, entries, sizeof(entries))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *de = (const void *)(entries + at);
+			int r;
+
+			at += de->d_reclen;
+			if (streq(de->d_name, ".") || streq(de->d_name, ".."))
+				continue;
+			r = remove_entry(m, dir, de->d_name, de->d_type, depth);
+			if (r < 0 && result == 0)
+				result = r;
+		}
+	}
+	return n < 0 && result == 0 ? -errno : result;
 }
 
 int path_remove_tree(int dirfd, const char *name)
 {
 	_cleanup_close_ int top = -1;
-	unsigned long serial = 0;
-	struct stat st;
-	int result = 0;
+	struct removal m = { 0 };
+	int result;
 
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
+	if (errno == ENOTDIR)
+		return unlinkat(dirfd, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+	if (errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
-		return 0;
-	top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (top < 0 && errno == EACCES && fchmodat(dirfd, name, 0700, 0) == 0)
-		top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (top < 0 || fstat(top, &st) < 0)
-		return -errno;
-	(void)!fchmod(top, 0700);
-	for (;;) {
-		_cleanup_closedir_ DIR *d = NULL;
-		struct dirent *de;
-		bool moved = false;
-		int r = empty_into(top, top, &serial, st.st_dev, &moved), again = 0, fd;
-
-		if (r < 0 && result == 0)
-			result = r;
-		if (!moved)
-			break;
-		fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
+	top = enter_folder(dirfd, name, &m.dev);
+	if (top < 0)
+		return top == -ENOENT ? 0 : top;
+	m.top = top;
+	do {
+		m.moved = false;
+		if (lseek(top, 0, SEEK_SET) < 0)
 			return -errno;
-		d = fdopendir(fd);
-		if (!d) {
-			close(fd);
-			return -ENOMEM;
-		}
-		while ((de = readdir(d))) {
-			_cleanup_close_ int sub = -1;
-			struct stat sst;
-			bool ignored = false;
-
-			if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-				continue;
-			sub = openat(top, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-			if (sub < 0 && errno == EACCES && fchmodat(top, de->d_name, 0700, 0) == 0)
-				sub = openat(top, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-			if (sub < 0 || fstat(sub, &sst) < 0 || sst.st_dev != st.st_dev)
-				continue;
-			(void)!fchmod(sub, 0700);
-			r = empty_into(top, sub, &serial, st.st_dev, &ignored);
-			if (r < 0 && result == 0)
-				result = r;
-			if (r == 0 || ignored)
-				again = 1;
-		}
-		if (!again)
-			break;
-	}
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT && result == 0)
-		result = -errno;
-	return result;
+		result = empty_folder(&m, top, 0);
+	} while (m.moved);
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return result < 0 ? result : -errno;
 }
 
 bool path_is_part(const char *name)

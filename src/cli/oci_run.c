@@ -47,7 +47,7 @@ static int run(void *opts, int argc, char **argv, struct error *e)
 {
 	const struct run_cli *o = opts;
 	struct oci_create_options co = { .bundle = o->bundle, .console_socket = o->console_socket, .pid_file = o->pid_file,
-					 .no_pivot = o->no_pivot, .no_new_keyring = o->no_new_keyring };
+					 .no_pivot = o->no_pivot, .no_new_keyring = o->no_new_keyring, .starts_now = true };
 	_cleanup_oci_container_ struct oci_container c;
 	struct oci_caller caller = oci_caller();
 	_cleanup_close_ int tty = -1;

@@ -268,6 +268,34 @@ size_t cgroup_fds(const struct cgroup *cg, int *fds)
 	return n;
 }
 
+/* Each v1 hierarchy is a device of its own; 0: there is none. */
+static dev_t top_device(enum cgroup_controller c)
+{
+	static dev_t devices[CG_COUNT];
+	struct stat st;
+
+	if (!devices[c] && cgroup_top(c) >= 0 && fstat(cgroup_top(c), &st) == 0)
+		devices[c] = st.st_dev;
+	return devices[c];
+}
+
+/* By the hierarchy's mount; only where that is not to be seen by the files in the folder. */
+static enum cgroup_controller controller_of(int fd, const char *const marks[])
+{
+	enum cgroup_controller c;
+	struct stat st;
+
+	if (magic_of(fd) != CGROUP_SUPER_MAGIC || fstat(fd, &st) < 0)
+		return CG_V2;
+	for (c = 0; c < CG_V2; c++)
+		if (top_device(c) == st.st_dev)
+			return c;
+	for (c = 0; c < CG_V2; c++)
+		if (marks[c] && faccessat(fd, marks[c], F_OK, 0) == 0)
+			break;
+	return c;
+}
+
 int cgroup_from_fds(struct cgroup *cg, const char *path, const int *fds, size_t n, struct error *e)
 {
 	static const char *const marks[CG_COUNT] = {
@@ -282,12 +310,8 @@ int cgroup_from_fds(struct cgroup *cg, const char *path, const int *fds, size_t 
 	strcpy(cg->path, path);
 	cg->v2 = cgroup_version() == 2;
 	for (size_t i = 0; i < n; i++) {
-		enum cgroup_controller c = CG_V2;
+		enum cgroup_controller c = controller_of(fds[i], marks);
 
-		if (magic_of(fds[i]) == CGROUP_SUPER_MAGIC)
-			for (c = 0; c < CG_V2; c++)
-				if (marks[c] && faccessat(fds[i], marks[c], F_OK, 0) == 0)
-					break;
 		if (c == CG_V2 && magic_of(fds[i]) != CGROUP2_SUPER_MAGIC)
 			return error_set(e, EBADF, "descriptor %d is not a cgroup", fds[i]);
 		cg->fd[c] = fds[i];

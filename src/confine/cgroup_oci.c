@@ -346,9 +346,27 @@ static int fill_cpuset(const struct oci_hierarchy *h)
 	return 0;
 }
 
+/* The folder above is there, as nearly always. */
+static int make_last(struct oci_hierarchy *h)
+{
+	const char *slash = strrchr(h->path, '/'), *name = slash ? slash + 1 : h->path;
+	_cleanup_free_ char *above = slash ? xstrndup(h->path, (size_t)(slash - h->path)) : xstrdup(".");
+	_cleanup_close_ int dir = path_open_beneath(h->top, above, O_PATH | O_DIRECTORY, 0);
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	if (mkdirat(dir, name, 0755) == 0)
+		h->made = true;
+	else if (errno != EEXIST)
+		return -errno;
+	fd = openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
 static int make_one(struct oci_hierarchy *h)
 {
-	h->fd = path_open_beneath(h->top, h->path, O_PATH | O_DIRECTORY, 0);
+	h->fd = make_last(h);
 	if (h->fd == -ENOENT) {
 		h->fd = path_mkdirs_in(h->top, h->path, 0755);
 		h->made = h->fd >= 0;

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #define PROGRAM_NAME "brig_oci_device"
 
@@ -177,7 +178,27 @@ static int apply_v2(int cgroup, const struct oci_device_rule *rules, size_t n, b
 	return bpf(BPF_PROG_ATTACH, &attr, sizeof(attr));
 }
 
-static int write_rule(int fd, const struct oci_device_rule *r, char type)
+/* Opened once each: a list has a dozen rules. */
+struct device_files {
+	int dir, allow, deny; /* -1: not yet */
+};
+
+static int write_line(struct device_files *f, bool allow, const char *line)
+{
+	int *fd = allow ? &f->allow : &f->deny;
+	ssize_t n;
+
+	if (*fd < 0)
+		*fd = openat(f->dir, allow ? "devices.allow" : "devices.deny", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (*fd < 0)
+		return -errno;
+	do
+		n = write(*fd, line, strlen(line));
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static int write_rule(struct device_files *f, const struct oci_device_rule *r, char type)
 {
 	char line[64], major[24] = "*", minor[24] = "*";
 
@@ -186,11 +207,11 @@ static int write_rule(int fd, const struct oci_device_rule *r, char type)
 	if (r->minor >= 0)
 		snprintf(minor, sizeof(minor), "%lld", (long long)r->minor);
 	snprintf(line, sizeof(line), "%c %s:%s %s", type, major, minor, r->access);
-	return file_write(fd, r->allow ? "devices.allow" : "devices.deny", line);
+	return write_line(f, r->allow, line);
 }
 
 /* "a" means everything to the kernel, whatever else the line says. */
-static int apply_v1(int fd, const struct oci_device_rule *rules, size_t n, bool fresh)
+static int write_rules(struct device_files *f, const struct oci_device_rule *rules, size_t n, bool fresh)
 {
 	size_t first = 0;
 	int r = 0;
@@ -199,18 +220,28 @@ static int apply_v1(int fd, const struct oci_device_rule *rules, size_t n, bool 
 		if (decides_all(&rules[i]))
 			first = i;
 	if (fresh && !(n && decides_all(&rules[first])))
-		r = file_write(fd, "devices.deny", "a");
+		r = write_line(f, false, "a");
 	for (size_t i = first; r == 0 && i < n; i++) {
 		if (decides_all(&rules[i])) {
-			r = file_write(fd, rules[i].allow ? "devices.allow" : "devices.deny", "a");
+			r = write_line(f, rules[i].allow, "a");
 		} else if (rules[i].type == 'a') {
-			r = write_rule(fd, &rules[i], 'c');
+			r = write_rule(f, &rules[i], 'c');
 			if (r == 0)
-				r = write_rule(fd, &rules[i], 'b');
+				r = write_rule(f, &rules[i], 'b');
 		} else {
-			r = write_rule(fd, &rules[i], rules[i].type);
+			r = write_rule(f, &rules[i], rules[i].type);
 		}
 	}
+	return r;
+}
+
+static int apply_v1(int fd, const struct oci_device_rule *rules, size_t n, bool fresh)
+{
+	struct device_files f = { fd, -1, -1 };
+	int r = write_rules(&f, rules, n, fresh);
+
+	cleanup_close(&f.allow);
+	cleanup_close(&f.deny);
 	return r;
 }
 

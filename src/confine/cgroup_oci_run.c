@@ -341,15 +341,11 @@ static int remove_below(int fd, int depth)
 static int remove_one(const struct oci_hierarchy *h)
 {
 	const char *slash = strrchr(h->path, '/');
-	_cleanup_free_ char *above = slash ? xstrndup(h->path, (size_t)(slash - h->path)) : xstrdup(".");
-	_cleanup_close_ int dir = path_open_beneath(h->top, above, O_PATH | O_DIRECTORY, 0);
-	const char *name = slash ? slash + 1 : h->path;
+	_cleanup_free_ char *beside = xasprintf("../%s", slash ? slash + 1 : h->path); /* cgroups are never moved */
 	int wait = 200;
 
-	if (dir < 0)
-		return dir == -ENOENT ? 0 : dir;
 	for (int tries = 0;; tries++) {
-		if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		if (unlinkat(h->fd, beside, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return 0;
 		if (errno != EBUSY || tries == 9)
 			return -errno;

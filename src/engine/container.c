@@ -52,6 +52,9 @@ static int runtime_dir(const char *id, struct error *e)
 
 	if (run < 0)
 		return run;
+	fd = openat(run, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		return fd;
 	if (mkdirat(run, id, 0700) < 0 && errno != EEXIST)
 		return error_errno(e, errno, "cannot make %s/%s", home_run_path(NULL), id);
 	fd = openat(run, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

@@ -56,6 +56,12 @@ int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct
 int ids_parent(struct error *e);
 
 /*
+ * ids_run() in a namespace that nothing runs in any more, by a child that shares our memory while we wait (vfork(2)): no copy of
+ * it is made. fn has 190 KB of stack. This process is not dumpable afterwards.
+ */
+int ids_run_near(int userns_fd, ids_fn fn, void *ctx, struct error *e);
+
+/*
  * The same as root over all that the caller's containers may own: every subordinate id is mapped to its own number, 0 is
  * the caller. Plain root runs fn directly.
  */

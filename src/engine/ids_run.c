@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -23,23 +24,72 @@ struct answer {
 	struct error error;
 };
 
+/* Root of the container's user namespace (-1: the one that was made with this process). */
+static int become(int userns_fd, struct error *e)
+{
+	if (userns_fd >= 0 && setns(userns_fd, CLONE_NEWUSER) < 0)
+		return error_errno(e, errno, "cannot enter the container's user namespace");
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
+		return error_errno(e, errno, "cannot take the container's ids");
+	return 0;
+}
+
 static void __attribute__((noreturn)) child(int sock, int userns_fd, ids_fn fn, void *ctx)
 {
 	struct answer a = { 0 };
 	char go;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (userns_fd >= 0 && setns(userns_fd, CLONE_NEWUSER) < 0)
-		a.result = error_errno(&a.error, errno, "cannot enter the container's user namespace");
-	else if (userns_fd < 0 && read(sock, &go, 1) != 1)
+	if (userns_fd < 0 && read(sock, &go, 1) != 1)
 		_exit(1);
-	else if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 ||
-		 syscall(SYS_setresuid, 0, 0, 0) < 0)
-		a.result = error_errno(&a.error, errno, "cannot take the container's ids");
-	else
+	a.result = become(userns_fd, &a.error);
+	if (a.result == 0)
 		a.result = fn(ctx, &a.error);
 	(void)!write(sock, &a, sizeof(a));
 	_exit(0);
+}
+
+/* As `child` does it, but in the parent's memory, which waits. */
+struct near {
+	int userns_fd;
+	ids_fn fn;
+	void *ctx;
+	struct answer answer;
+};
+
+static int near_child(void *arg)
+{
+	struct near *n = arg;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	n->answer.result = become(n->userns_fd, &n->answer.error);
+	if (n->answer.result == 0)
+		n->answer.result = n->fn(n->ctx, &n->answer.error);
+	_exit(0);
+}
+
+int ids_run_near(int userns_fd, ids_fn fn, void *ctx, struct error *e)
+{
+	struct near n = { userns_fd, fn, ctx, { .result = -EIO } };
+	const size_t size = 256 << 10, guard = 64 << 10;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return error_errno(e, errno, "mmap");
+	(void)!mprotect(stack, guard, PROT_NONE);
+	pid = clone(near_child, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD, &n);
+	if (pid < 0) {
+		n.answer.result = error_errno(e, errno, "clone");
+	} else {
+		proc_wait(pid);
+		if (n.answer.result < 0 && n.answer.error.code == 0)
+			error_set(&n.answer.error, EIO, "the helper process died");
+		if (n.answer.result < 0 && e)
+			*e = n.answer.error;
+	}
+	munmap(stack, size);
+	return n.answer.result;
 }
 
 int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct error *e)

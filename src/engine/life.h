@@ -74,9 +74,10 @@ int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct 
 
 /*
  * life_kept.c: descriptors that stand for root's rights in the hands of a container's unprivileged owner. kept_fill(): root puts
- * them into the kit. kept_take(): the owner takes them up, once. kept_refill(): it puts its own into a new kit.
+ * them into the kit; those of `cg` are taken. kept_take(): the owner takes them up, once. kept_refill(): it puts its own into a
+ * new kit.
  */
-int kept_fill(struct started *st, struct error *e);
+int kept_fill(struct started *st, struct cgroup *cg, struct error *e);
 void kept_take(const struct monitor_kit *kit);
 int kept_refill(struct started *st, struct error *e);
 bool kept_is_owner(void); /* this process is such an owner */

@@ -37,13 +37,22 @@ static int add(struct started *st, int fd, const char *what, struct error *e)
 	return 0;
 }
 
-int kept_fill(struct started *st, struct error *e)
+/* The kit gets the descriptors themselves. */
+static int keep_cgroup(struct started *st, struct cgroup *cg, struct error *e)
 {
-	_cleanup_cgroup_ struct cgroup cg;
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < CG_COUNT; i++)
+		if (cg->fd[i] >= 0)
+			r = add(st, steal_fd(&cg->fd[i]), "cgroup", e);
+	return r;
+}
+
+int kept_fill(struct started *st, struct cgroup *cg, struct error *e)
+{
 	int fds[CG_COUNT], r = 0;
 	size_t n;
 
-	cgroup_init(&cg);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
 		int fd = streq(dirs[i], "run") ? fcntl(home_run(e), F_DUPFD_CLOEXEC, 3) : home_data_dir(dirs[i], e);
 
@@ -55,16 +64,13 @@ int kept_fill(struct started *st, struct error *e)
 		r = add(st, fcntl(secret_fd(&st->spec), F_DUPFD_CLOEXEC, 3), "secrets", e);
 	if (r < 0 || !st->plan.cgroup.path[0])
 		return r;
-	r = cgroup_open(st->plan.cgroup.path, &cg, e);
-	if (r < 0)
-		return r;
-	n = cgroup_fds(&cg, fds);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add(st, fcntl(fds[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
-	if (r < 0 || st->launched.mntns_fd < 0 || cgroup_owner_joins(&cg))
-		return r;
-	r = cgroup_open_procs(&cg, fds, e);
+	if (cgroup_fds(cg, fds) == 0)
+		return error_set(e, ENOENT, "cgroup %s is gone", st->plan.cgroup.path);
+	if (st->launched.mntns_fd < 0 || cgroup_owner_joins(cg))
+		return keep_cgroup(st, cg, e);
+	r = cgroup_open_procs(cg, fds, e);
 	n = r < 0 ? 0 : (size_t)r;
+	r = r < 0 ? r : keep_cgroup(st, cg, e);
 	for (size_t i = 0; i < n; i++) {
 		int a = add(st, fds[i], "cgroup", e);
 
@@ -83,10 +89,10 @@ static void take_one(int fd)
 		return;
 	if (fs.f_type == NSFS_MAGIC)
 		kept.mntns = fd;
-	else if (secret_is_fd(fd))
-		kept.secrets = fd;
 	else if (S_ISDIR(st.st_mode) && kept.n_cgroups < CG_COUNT)
 		kept.cgroups[kept.n_cgroups++] = fd;
+	else if (secret_is_fd(fd))
+		kept.secrets = fd;
 	else if (S_ISREG(st.st_mode) && kept.n_procs < CG_COUNT)
 		kept.procs[kept.n_procs++] = fd;
 }

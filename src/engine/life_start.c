@@ -255,15 +255,11 @@ int life_hold(struct started *st, int fd, const char *what, struct error *e)
 }
 
 /* Without a cgroup nobody counts, and the container ends all the same. */
-static void watch_oom(struct started *st)
+static void watch_oom(struct started *st, const struct cgroup *cg)
 {
-	_cleanup_cgroup_ struct cgroup cg;
 	int file, event;
 
-	cgroup_init(&cg);
-	if (!st->plan.cgroup.path[0] || kept_cgroup(st->plan.cgroup.path, &cg, NULL) < 0)
-		return;
-	cgroup_open_oom(&cg, &file, &event);
+	cgroup_open_oom(cg, &file, &event);
 	if (file >= 0)
 		st->kit.fd[MFD_OOM] = life_hold(st, file, "memory.events", NULL);
 	if (event >= 0)
@@ -275,8 +271,10 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 {
 	struct monitor_kit *k = &st->kit;
 	const struct container_config *g = &c->config;
+	_cleanup_cgroup_ struct cgroup cg;
 	int run, fd;
 
+	cgroup_init(&cg);
 	monitor_kit_init(k);
 	snprintf(k->id, sizeof(k->id), "%s", g->id);
 	k->pid = st->launched.pid;
@@ -306,10 +304,11 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 	k->fd[MFD_PIDFD] = st->launched.pidfd;
 	k->fd[MFD_USERNS] = st->launched.userns_fd;
 	k->fd[MFD_NETNS] = st->launched.netns_fd;
-	watch_oom(st);
+	if (st->plan.cgroup.path[0] && kept_cgroup(st->plan.cgroup.path, &cg, NULL) == 0)
+		watch_oom(st, &cg);
 	if (kept_is_owner())
 		return kept_refill(st, e);
-	return geteuid() == 0 ? kept_fill(st, e) : 0;
+	return geteuid() == 0 ? kept_fill(st, &cg, e) : 0;
 }
 
 static void kit_streams(struct started *st)

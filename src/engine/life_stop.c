@@ -434,7 +434,7 @@ static int remove_layer(struct container *c, int userns_fd, struct error *e)
 		return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open the writable layer");
 	if (faccessat(rw, "up", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && faccessat(rw, "work", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	return userns_fd >= 0 ? ids_run(NULL, userns_fd, empty_layer, &rw, e) : ids_run_as(c, empty_layer, &rw, e);
+	return userns_fd >= 0 ? ids_run_near(userns_fd, empty_layer, &rw, e) : ids_run_as(c, empty_layer, &rw, e);
 }
 
 /*

@@ -61,6 +61,9 @@ static int open_bundle(struct making *m, struct error *e)
 	m->c->rootfs = m->cfg.rootfs[0] == '/' ? xstrdup(m->cfg.rootfs) : xasprintf("%s/%s", full, m->cfg.rootfs);
 	m->c->version = xstrdup(m->cfg.version);
 	m->c->annotations = json_incref(m->cfg.annotations);
+	m->c->hooks = 0;
+	for (int k = 0; k < OCI_HOOK_COUNT; k++)
+		m->c->hooks |= m->cfg.n_hooks[k] ? 1 << k : 0;
 	return 0;
 }
 
@@ -388,8 +391,9 @@ static void pass_notify_socket(struct making *m)
 int oci_create(const struct oci_caller *caller, const char *id, const struct oci_create_options *o, struct oci_container *c,
 	       int *tty, struct error *e)
 {
-	struct making m = { .caller = caller, .o = o, .c = c, .sync = -1, .pidfd = -1, .tty = tty, .tty_sock = -1, .init = { .listener = -1, .console = -1,
-			    .notify = -1, .sync = -1, .no_pivot = o->no_pivot, .no_keyring = o->no_new_keyring } };
+	struct making m = { .caller = caller, .o = o, .c = c, .sync = -1, .pidfd = -1, .tty = tty, .tty_sock = -1,
+			    .init = { .listener = -1, .console = -1,
+			    .notify = -1, .sync = -1, .no_pivot = o->no_pivot, .no_keyring = o->no_new_keyring, .starts_now = o->starts_now } };
 	int r;
 
 	oci_container_init(c);
@@ -426,6 +430,16 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 	return r;
 }
 
+/* Hooks that run when config.json was read long ago: it is read again only where it has such. 1: read, 0: no such hooks. */
+static int read_later(const struct oci_container *c, enum oci_hook_kind kind, struct oci_config *cfg, struct error *e)
+{
+	int r = 0;
+
+	if (c->hooks < 0 || c->hooks & 1 << kind)
+		r = oci_container_config(c, cfg, e);
+	return r < 0 ? r : cfg->n_hooks[kind] > 0;
+}
+
 /* --- start ------------------------------------------------------------------------------------------------------- */
 
 static int send_start(const struct oci_container *c, struct error *e)
@@ -448,18 +462,17 @@ int oci_start(struct oci_container *c, struct error *e)
 {
 	enum oci_status s = oci_container_status(c);
 	_cleanup_oci_config_ struct oci_config cfg = { 0 };
-	int r;
+	int hooks, r;
 
 	if (s != OCI_CREATED)
 		return error_set(e, EINVAL, "cannot start a container that is %s: it must be created", oci_status_names[s]);
-	r = oci_container_config(c, &cfg, e);
-	if (r == 0)
-		r = send_start(c, e);
+	hooks = read_later(c, OCI_HOOK_POSTSTART, &cfg, e);
+	r = hooks < 0 ? hooks : send_start(c, e);
 	unlinkat(c->dir_fd, "start", 0);
 	if (r < 0)
 		return r;
 	/* Since 1.3 a poststart hook that fails fails the start; the container's process runs already and is ended. */
-	r = oci_hooks_run(&cfg, OCI_HOOK_POSTSTART, c, "running", e);
+	r = hooks ? oci_hooks_run(&cfg, OCI_HOOK_POSTSTART, c, "running", e) : 0;
 	if (r < 0) {
 		struct error none = { 0 };
 
@@ -536,8 +549,9 @@ int oci_delete(struct oci_container *c, bool force, struct error *e)
 	if (r < 0 && !force)
 		return r;
 	/* Poststop hooks run after the container is gone; one that fails is told and changes nothing. */
-	if (c->pid > 0 && oci_container_config(c, &cfg, &said) == 0)
-		r = oci_hooks_run(&cfg, OCI_HOOK_POSTSTOP, c, "stopped", &said);
+	int hooks = c->pid > 0 ? read_later(c, OCI_HOOK_POSTSTOP, &cfg, &said) : -1;
+	if (hooks >= 0)
+		r = hooks == 0 ? 0 : oci_hooks_run(&cfg, OCI_HOOK_POSTSTOP, c, "stopped", &said);
 	int d = oci_container_drop(c, e);
 	if (d == 0 && r < 0 && said.code < 0)
 		*e = said;

@@ -30,6 +30,7 @@ struct oci_create_options {
 	const char *pid_file;
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
+	bool starts_now;	    /* oci_start() follows at once: what waits for it need not be small */
 };
 
 /*

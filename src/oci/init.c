@@ -283,7 +283,8 @@ static void __attribute__((noreturn)) run(struct oci_init *i, const char *progra
 	struct error e = { 0 };
 	int sock, r;
 
-	forget_code();
+	if (!i->starts_now)
+		forget_code();
 	sock = wait_start(i, &e);
 	if (sock < 0)
 		_exit(1);

@@ -22,7 +22,7 @@ struct oci_init {
 	size_t n_joins;
 	int ns[OCI_NS_COUNT];		 /* namespaces by path that this process enters itself, -1: not */
 	bool in_userns;			 /* it is in a user namespace that it was made in, or has entered */
-	bool no_pivot, no_keyring;
+	bool no_pivot, no_keyring, starts_now;
 	unsigned preserve;		 /* descriptors 3 to 2 + preserve go to the program */
 };
 

@@ -22,7 +22,7 @@ const char *const oci_status_names[] = { "creating", "created", "running", "paus
 
 void oci_container_init(struct oci_container *c)
 {
-	*c = (struct oci_container){ .root_fd = -1, .dir_fd = -1 };
+	*c = (struct oci_container){ .root_fd = -1, .dir_fd = -1, .hooks = -1 };
 }
 
 void oci_container_free(struct oci_container *c)
@@ -100,7 +100,7 @@ static int read_state(struct oci_container *c, struct error *e)
 {
 	_cleanup_json_ json_t *j = json_read(c->dir_fd, "state.json", 1 << 20, e);
 	const char *bundle = NULL, *rootfs = NULL, *version = NULL;
-	int64_t pid = 0, start = 0, created = 0, owner = 0;
+	int64_t pid = 0, start = 0, created = 0, owner = 0, hooks = -1;
 	json_t *annotations = NULL, *cgroup = NULL;
 	int r;
 
@@ -113,6 +113,8 @@ static int read_state(struct oci_container *c, struct error *e)
 		r = json_get_int(j, "state", "created", 0, INT64_MAX, &created, e);
 	if (r == 0)
 		r = json_get_int(j, "state", "owner", 0, UINT32_MAX, &owner, e);
+	if (r == 0)
+		r = json_get_int(j, "state", "hooks", 0, (1 << OCI_HOOK_COUNT) - 1, &hooks, e);
 	if (r == 0)
 		r = json_get_str(j, "state", "bundle", &bundle, e);
 	if (r == 0)
@@ -129,6 +131,7 @@ static int read_state(struct oci_container *c, struct error *e)
 	c->start_time = (uint64_t)start;
 	c->created_ns = (uint64_t)created;
 	c->owner = (uid_t)owner;
+	c->hooks = (int)hooks;
 	c->bundle = xstrdup(bundle ? bundle : "");
 	c->rootfs = xstrdup(rootfs ? rootfs : "");
 	c->cgroup = json_incref(cgroup);
@@ -180,9 +183,9 @@ void oci_container_unlock(struct oci_container *c)
 
 int oci_container_save(const struct oci_container *c, struct error *e)
 {
-	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:s, s:s, s:O*, s:O*}", "id", c->id, "ociVersion",
+	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:i, s:s, s:s, s:O*, s:O*}", "id", c->id, "ociVersion",
 					     c->version, "pid", (int)c->pid, "startTime", (json_int_t)c->start_time, "created",
-					     (json_int_t)c->created_ns, "owner", (json_int_t)c->owner, "bundle", c->bundle,
+					     (json_int_t)c->created_ns, "owner", (json_int_t)c->owner, "hooks", c->hooks, "bundle", c->bundle,
 					     "rootfs", c->rootfs, "cgroup", c->cgroup, "annotations", c->annotations);
 
 	return j ? json_write(c->dir_fd, "state.json", j, 0600, false, e) : error_set(e, EINVAL, "state.json: invalid UTF-8");

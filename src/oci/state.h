@@ -38,6 +38,7 @@ struct oci_container {
 	json_t *cgroup;	     /* oci_cgroup_record(), NULL: it has none */
 	char *version;	     /* ociVersion of its config.json */
 	json_t *annotations; /* or NULL */
+	int hooks;	     /* bits 1 << enum oci_hook_kind of those that config.json has; -1: not known */
 };
 
 void oci_container_init(struct oci_container *c);

@@ -6,7 +6,9 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,7 +58,7 @@ static void links_stay_inside(void **state)
 	assert_int_equal(path_open_in(root, "../../../../etc/passwd", O_RDONLY, 0), -ENOENT);
 }
 
-/* 3,000 levels are emptied without recursion, and links in the tree are removed, not followed. */
+/* 3,000 levels are emptied with few descriptors, and links in the tree are removed, not followed. */
 static void removes_deep_trees(void **state)
 {
 	_cleanup_close_ int dir = -1;
@@ -79,11 +81,45 @@ static void removes_deep_trees(void **state)
 	assert_int_equal(path_remove_tree(top_fd, "not there"), 0);
 }
 
+/* What a removal that was cut off left, with names that this one would give; folders that nobody may enter; several at each level. */
+static void removes_what_a_removal_left(void **state)
+{
+	char path[200] = "left", name[32];
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(mkdirat(top_fd, path, 0755), 0);
+	for (int i = 0; i < 40; i++) {
+		strcat(path, "/d");
+		assert_int_equal(mkdirat(top_fd, path, 0755), 0);
+		for (int k = 0; k < 3; k++) {
+			snprintf(name, sizeof(name), "/x%d", k);
+			strcat(path, name);
+			assert_int_equal(mkdirat(top_fd, path, 0700), 0);
+			strcat(path, "/y");
+			assert_int_equal(mkdirat(top_fd, path, 0), 0);
+			path[strlen(path) - 5] = 0;
+		}
+	}
+	for (int k = 0; k < 3; k++) {
+		snprintf(path, sizeof(path), "left/.brig-rm-%d", k);
+		assert_int_equal(k == 2 ? mknodat(top_fd, path, S_IFREG | 0600, 0) : mkdirat(top_fd, path, 0755), 0);
+		strcat(path, "/full");
+		assert_int_equal(mkdirat(top_fd, path, 0755), k == 2 ? -1 : 0);
+	}
+	assert_int_equal(path_remove_tree(top_fd, "left"), 0);
+	assert_int_equal(fstatat(top_fd, "left", &st, AT_SYMLINK_NOFOLLOW), -1);
+	assert_int_equal(mknodat(top_fd, "file", S_IFREG | 0600, 0), 0);
+	assert_int_equal(path_remove_tree(top_fd, "file"), 0);
+	assert_int_equal(fstatat(top_fd, "file", &st, AT_SYMLINK_NOFOLLOW), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(links_stay_inside),
 		cmocka_unit_test(removes_deep_trees),
+		cmocka_unit_test(removes_what_a_removal_left),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+#include <time.h>
+
 static void numbers(void **state)
 {
 	uint64_t u = 7;
@@ -75,6 +77,15 @@ static void times(void **state)
 	assert_true(ns == 1700000000123456789ULL);
 	assert_int_equal(clock_parse("2023-11-14T23:13:20+01:00", &ns), 0);
 	assert_true(ns == 1700000000000000000ULL);
+	/* Every day of 140 years, as the C library counts. */
+	for (time_t t = 0; t < (time_t)140 * 365 * 86400; t += 86400 + 3601) {
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+		assert_int_equal(clock_parse(text, &ns), 0);
+		assert_int_equal(ns, (uint64_t)t * 1000000000u);
+	}
 	assert_int_equal(clock_parse("2023-13-14T23:13:20Z", &ns), -EINVAL);
 }
 
