@@ -6,21 +6,16 @@
 
 load lib
 load registry
+load signing
 
 setup_file() {
-    brig_setup tiny
-    certs_make "$T/certs"
-    export REGISTRY_AUTH_FILE=$T/auth.json XDG_CONFIG_HOME=$T/xdg
-    registry_start "$T/certs"
-    export REGISTRY
-    brig login -u alice --password-stdin "$REGISTRY" <<<secret
+    signing_setup
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/a.private" 2>/dev/null
     openssl genpkey -algorithm ED25519 -out "$T/b.private"
     for k in a b; do
         chmod 600 "$T/$k.private"
         openssl pkey -in "$T/$k.private" -pubout -out "$T/$k.pub"
     done
-    make_version one
     make_version two
 }
 teardown_file() {
@@ -40,71 +35,12 @@ teardown() {
     brig_end
 }
 
-# make_version WORD: a layout of an image that prints WORD.
-make_version() {
-    local base
-    mkdir -p "$T/root-$1"
-    echo "$1" >"$T/root-$1/which"
-    tar -C "$T/root-$1" --owner=0 --group=0 -cf "$T/$1.tar" .
-    base=$(test_image tiny)
-    gzip -dc "$base/blobs/sha256/$(jq -r '.layers[0].digest[7:]' \
-        "$base/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$base/index.json")")" >"$T/base.tar"
-    "$REPO_TESTS/images/oci-layout" "$T/version-$1" app:latest '{"Cmd":["cat","/which"],"Env":["PATH=/bin"]}' "$T/base.tar" "$T/$1.tar"
-}
-
-# push WORD NAME; digest WORD: hex.
-push() {
-    skopeo copy -q --insecure-policy --authfile "$REGISTRY_AUTH_FILE" --dest-cert-dir "$BRIG_CONFIG/certs.d/$REGISTRY" \
-        "oci:$T/version-$1" "docker://$2"
-}
-digest() { jq -r '.manifests[0].digest[7:]' "$T/version-$1/index.json"; }
-
 # policy KEY [IDENTITY]: only what that key signed.
 policy() {
     jq -n --arg r "$REGISTRY" --arg k "$T/$1.pub" --arg i "${2:-matchRepoDigestOrExact}" \
         '{default: [{type: "reject"}], transports: {docker: {($r): [{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: $i}}]}}}' \
         >"$BRIG_CONFIG/policy.json"
 }
-run_it() { run brig run --rm --net none "$IMAGE"; }
-# As a machine that never saw the image.
-pull_anew() {
-    brig rmi -f "$IMAGE" >/dev/null 2>&1 || true
-    brig pull -q "$IMAGE" >/dev/null
-}
-
-registry_curl() { curl -sS --fail --cacert "$T/certs/cert.pem" -u alice:secret "$@"; }
-# manifest_get REPO REFERENCE; manifest_put REPO REFERENCE TYPE FILE
-manifest_get() {
-    registry_curl -H 'Accept: application/vnd.oci.image.manifest.v1+json' "https://$REGISTRY/v2/$1/manifests/$2"
-}
-manifest_put() { registry_curl -o /dev/null -X PUT -H "Content-Type: $3" --data-binary "@$4" "https://$REGISTRY/v2/$1/manifests/$2"; }
-# blob_put REPO FILE: prints its digest.
-blob_put() {
-    local where d
-    d=sha256:$(sha256sum "$2" | cut -d' ' -f1)
-    where=$(registry_curl -o /dev/null -D - -X POST "https://$REGISTRY/v2/$1/blobs/uploads/" | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
-    registry_curl -o /dev/null -X PUT -H 'Content-Type: application/octet-stream' --data-binary "@$2" "$where&digest=$d"
-    echo "$d"
-}
-
-MANIFEST=application/vnd.oci.image.manifest.v1+json
-# sign_by_hand REPO HEX NAME KEY: cosign's way, with openssl alone.
-sign_by_hand() {
-    local sum sig
-    printf '{"critical":{"identity":{"docker-reference":"%s"},"image":{"docker-manifest-digest":"sha256:%s"},"type":"cosign container image signature"},"optional":null}' \
-        "$3" "$2" >"$TT/payload"
-    openssl dgst -sha256 -sign "$T/$4.private" -out "$TT/sig" "$TT/payload"
-    sum=$(blob_put "$1" "$TT/payload")
-    sig=$(base64 -w0 "$TT/sig")
-    echo '{"architecture":"","os":"","config":{},"rootfs":{"type":"layers","diff_ids":[]}}' >"$TT/config"
-    jq -n --arg m "$MANIFEST" --arg c "$(blob_put "$1" "$TT/config")" --argjson cs "$(stat -c %s "$TT/config")" --arg p "$sum" \
-        --argjson ps "$(stat -c %s "$TT/payload")" --arg s "$sig" '{schemaVersion: 2, mediaType: $m,
-        config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $c, size: $cs},
-        layers: [{mediaType: "application/vnd.dev.cosign.simplesigning.v1+json", digest: $p, size: $ps,
-            annotations: {"dev.cosignproject.cosign/signature": $s}}]}' >"$TT/manifest"
-    manifest_put "$1" "sha256-$2.sig" "$MANIFEST" "$TT/manifest"
-}
-
 @test "what brig signs runs by the policy alone, here and on a machine that pulls it; openssl agrees" {
     local hex payload
     hex=$(digest one)
@@ -257,28 +193,6 @@ sign_by_hand() {
     run_it
     assert_ok
     assert_line '^one$'
-}
-
-# attest REPO HEX KEY TYPE: a bundle v0.3 with a statement of that type about the image, as a referrer by the fallback tag.
-attest() {
-    local payload sig type=application/vnd.dev.sigstore.bundle.v0.3+json
-    printf '{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"}}],"predicateType":"%s","predicate":{"runDetails":{"builder":{"id":"https://builder.test"}}}}' \
-        "$2" "$4" >"$TT/statement"
-    printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(stat -c %s "$TT/statement")" | cat - "$TT/statement" >"$TT/pae"
-    openssl dgst -sha256 -sign "$T/$3.private" -out "$TT/sig" "$TT/pae"
-    payload=$(base64 -w0 "$TT/statement") sig=$(base64 -w0 "$TT/sig")
-    jq -nc --arg t "$type" --arg p "$payload" --arg s "$sig" '{mediaType: $t, verificationMaterial: {publicKey: {hint: "x"}},
-        dsseEnvelope: {payload: $p, payloadType: "application/vnd.in-toto+json", signatures: [{sig: $s}]}}' >"$TT/bundle"
-    printf '{}' >"$TT/empty"
-    jq -nc --arg t "$type" --arg m "$MANIFEST" --arg e "$(blob_put "$1" "$TT/empty")" --arg b "$(blob_put "$1" "$TT/bundle")" \
-        --argjson n "$(stat -c %s "$TT/bundle")" --arg i "sha256:$2" '{schemaVersion: 2, mediaType: $m, artifactType: $t,
-        config: {mediaType: "application/vnd.oci.empty.v1+json", digest: $e, size: 2},
-        layers: [{mediaType: $t, digest: $b, size: $n}], subject: {mediaType: $m, digest: $i, size: 1}}' >"$TT/referrer"
-    manifest_put "$1" "sha256:$(sha256sum "$TT/referrer" | cut -d' ' -f1)" "$MANIFEST" "$TT/referrer"
-    jq -nc --arg t "$type" --arg m "$MANIFEST" --arg d "sha256:$(sha256sum "$TT/referrer" | cut -d' ' -f1)" \
-        --argjson n "$(stat -c %s "$TT/referrer")" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
-        manifests: [{mediaType: $m, digest: $d, size: $n, artifactType: $t}]}' >"$TT/index"
-    manifest_put "$1" "sha256-$2" application/vnd.oci.image.index.v1+json "$TT/index"
 }
 
 # trust_json JSON: requirements for the test's repository beside policy.json's.
