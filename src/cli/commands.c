@@ -55,7 +55,9 @@
 	HERE(tag) \
 	HERE(top) \
 	ELSEWHERE("trust key", "brig-image", "Images", "make a key pair that signs images", NULL) \
+	HERE(trust_add) \
 	HERE(trust_pin) \
+	HERE(trust_remove) \
 	HERE(trust_show) \
 	HERE(trust_test) \
 	HERE(trust_unpin) \

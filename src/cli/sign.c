@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "cli/sign_gpg.h"
 #include "trust/sign.h"
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 enum { PASSPHRASE_MAX = 1024 };
 
 struct sign_options {
-	char *key, *passphrase_file;
+	char *key, *passphrase_file, *gpg, *folder;
 	bool quiet;
 };
 
@@ -26,6 +27,10 @@ static const struct cli_option options[] = {
 		"the private key: PEM, PKCS#8 with or without a passphrase, or as cosign and skopeo make it", NULL),
 	CLI_OPT(struct sign_options, passphrase_file, "passphrase-file", 0, CLI_STRING, "FILE",
 		"the key's passphrase is this file's first line; else a terminal is asked", NULL),
+	CLI_OPT(struct sign_options, gpg, "gpg", 0, CLI_STRING, "KEY",
+		"sign with this key of your gpg (fingerprint or address), as podman --sign-by does", NULL),
+	CLI_OPT(struct sign_options, folder, "folder", 0, CLI_STRING, "DIR",
+		"where a GPG signature goes, in place of what registries.d says", "dirs"),
 	CLI_OPT(struct sign_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -148,27 +153,34 @@ static int sign(const struct sign_options *o, const struct privkey *k, const cha
 
 static int run(void *options_, int argc, char **argv, struct error *e)
 {
+	struct sign_options *o = options_;
 	_cleanup_reference_ struct reference to = { 0 };
 	_cleanup_privkey_ struct privkey k = { 0 };
 	int r = reference_parse(argv[argc - 1], &to, e);
 
 	if (r == 0 && to.digest[0])
 		r = error_set(e, EINVAL, "an image is signed under its name; the digest is the one that is here");
+	if (r == 0 && o->gpg && o->key)
+		r = error_set(e, EINVAL, "--gpg and --key: one kind of signature at a time");
+	if (r == 0 && o->gpg)
+		return sign_gpg(o->gpg, o->folder, argv[0], &to, e);
 	if (r == 0)
-		r = read_key(options_, &k, e);
-	return r < 0 ? r : sign(options_, &k, argv[0], &to, e);
+		r = read_key(o, &k, e);
+	return r < 0 ? r : sign(o, &k, argv[0], &to, e);
 }
 
 const struct cli_command cmd_sign = {
 	.name = "sign",
 	.aliases = "image sign",
 	.group = "Images",
-	.args = "[OPTIONS] --key FILE IMAGE [HOST[:PORT]/NAME[:TAG]]",
+	.args = "[OPTIONS] (--key FILE|--gpg KEY) IMAGE [HOST[:PORT]/NAME[:TAG]]",
 	.summary = "sign an image in a registry",
 	.description = "IMAGE is here, and was pushed to the registry under the second name, or its own. What is signed is the manifest "
 		       "that is here, and the name with its tag, as skopeo does it; cosign, podman and brig verify it (sigstoreSigned "
 		       "in policy.json). The signature goes to the tag sha256-DIGEST.sig beside the image, behind those that are there "
-		       "already, and is kept here. Prints name and digest.",
+		       "already, and is kept here. Prints name and digest.\n\n"
+		       "With --gpg it is a GPG signature (simple signing), which goes where containers-registries.d keeps those of that name "
+		       "(lookaside-staging, lookaside), or below --folder, as PATH@sha256=DIGEST/signature-N. Its path is printed.",
 	.options = options,
 	.options_size = sizeof(struct sign_options),
 	.min_args = 1,

@@ -9,6 +9,7 @@
 #include "engine/events.h"
 #include "image/name.h"
 #include "image/reference.h"
+#include "trust/policy.h"
 #include "trust/trust.h"
 
 #include <stdio.h>
@@ -149,10 +150,65 @@ static const struct cli_option show_options[] = {
 	CLI_END,
 };
 
+static void add_row(json_t *rows, const char *scope, const char *by, const char *from)
+{
+	json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:s}", "Name", scope, "Digest", "", "Pinned", "", "By", by, "From", from));
+}
+
+static void add_requirements(json_t *rows, const char *scope, const struct requirements *r, const char *from)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct requirement *q = &r->list[i];
+		_cleanup_free_ char *words = require_words(q);
+
+		add_row(rows, scope, q->type == REQUIRE_ACCEPT ? "anybody" : q->type == REQUIRE_REJECT ? "nobody" : words, from);
+	}
+}
+
+/* What extras say beside whom. */
+static void add_limits(json_t *rows, const struct extra_entry *x)
+{
+	_cleanup_buf_ struct buf b = { 0 };
+	char when[40];
+
+	if (x->threshold)
+		buf_printf(&b, "%llu different signers; ", (unsigned long long)x->threshold);
+	if (x->expiry_s)
+		buf_printf(&b, "not older than %lld s; ", (long long)x->expiry_s);
+	if (x->not_before) {
+		clock_format((uint64_t)x->not_before * 1000000000, when);
+		buf_printf(&b, "since %s; ", when);
+	}
+	if (x->minimum_version)
+		buf_printf(&b, "version %s up; ", x->minimum_version);
+	if (x->no_pins)
+		buf_puts(&b, "pins do not do; ");
+	if (b.len) {
+		b.data[b.len - 2] = 0;
+		add_row(rows, x->scope, b.data, "trust.json");
+	}
+}
+
+static int add_policy(json_t *rows, struct error *e)
+{
+	_cleanup_(policy_free) struct policy p = { 0 };
+	int r = policy_load(&p, e);
+
+	for (size_t i = 0; r == 0 && i < p.n; i++)
+		add_requirements(rows, !p.entries[i].scope ? "(default)" : *p.entries[i].scope ? p.entries[i].scope : "(any)",
+				 &p.entries[i].require, p.path);
+	for (size_t i = 0; r == 0 && i < p.n_extras; i++) {
+		add_requirements(rows, p.extras[i].scope, &p.extras[i].require, "trust.json");
+		add_limits(rows, &p.extras[i]);
+	}
+	return r;
+}
+
 static int show(void *options_, int argc, char **argv, struct error *e)
 {
 	static const struct cli_column columns[] = {
-		{ "Name", "NAME", true }, { "Digest", "DIGEST", true }, { "Pinned", "PINNED", true }, { 0 },
+		{ "Name", "NAME", true }, { "Digest", "DIGEST", true }, { "Pinned", "PINNED", true }, { "By", "BY", true },
+		{ "From", "FROM", true }, { 0 },
 	};
 	const struct show_options *o = options_;
 	_cleanup_(pins_free) struct pins pins = { 0 };
@@ -168,16 +224,20 @@ static int show(void *options_, int argc, char **argv, struct error *e)
 		char when[40];
 
 		clock_format(pins.list[i].pinned_ns, when);
-		json_array_append_new(rows, json_pack("{s:s,s:s,s:s}", "Name", pins.list[i].name, "Digest", digest, "Pinned", when));
+		json_array_append_new(rows, json_pack("{s:s,s:s,s:s,s:s,s:s}", "Name", pins.list[i].name, "Digest", digest, "Pinned", when, "By",
+						      "a person", "From", "pins.json"));
 	}
-	return cli_list(o->format, columns, rows, e);
+	r = add_policy(rows, e);
+	return r < 0 ? r : cli_list(o->format, columns, rows, e);
 }
 
 const struct cli_command cmd_trust_show = {
 	.name = "trust show",
 	.group = "Images",
 	.args = "[OPTIONS]",
-	.summary = "list what is pinned",
+	.summary = "list what is pinned, and whose signatures count for what",
+	.description = "BY says who must have signed the images of a scope; PINNED when a name was pinned to DIGEST, FROM the file. An entry that "
+		       "accepts anything counts only under a scope of its own.",
 	.options = show_options,
 	.options_size = sizeof(struct show_options),
 	.max_args = 0,

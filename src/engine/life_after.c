@@ -9,6 +9,7 @@
 #include "confine/cgroup.h"
 #include "engine/events.h"
 #include "engine/net.h"
+#include "engine/vouch.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -150,6 +151,9 @@ int life_restart(struct container *c, struct started *st, uint64_t delay_ns, str
 	started_free(st);
 	if (!wait_delay(c, delay_ns))
 		return stays_down(c, e);
+	r = vouch_again(c, e);
+	if (r < 0)
+		return not_restarted(c, e);
 	/*
 	 * After a change of ids (root's `brig run` in the foreground) a process is closed to itself: the kernel would not show it
 	 * the namespaces of its child. It is what brig-monitor, which was executed with these ids, is at this point.

@@ -9,6 +9,11 @@
  */
 int vouch(const struct container *c, const char **basis, struct error *e);
 
+/*
+ * The same for a restart by its monitor, which may have given up what it takes to ask (root's): then what was said at the start stands.
+ */
+int vouch_again(const struct container *c, struct error *e);
+
 /* The question about the container's image. Points into `c`. */
 struct trust_question;
 void vouch_question(const struct container_config *c, struct trust_question *q);

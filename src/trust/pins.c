@@ -7,6 +7,7 @@
 #include "base/home.h"
 #include "base/json.h"
 #include "image/name.h"
+#include "trust/readfile.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -89,23 +90,11 @@ int pins_parse(struct pins *p, const char *text, size_t n, const char *what, str
 /* Whoever may write it decides what runs. */
 static int read_file(int dir, struct pins *p, struct error *e)
 {
-	_cleanup_close_ int fd = openat(dir, file_name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
 	_cleanup_free_ char *text = NULL, *path = xasprintf("%s/%s", home_config_path(NULL), file_name);
-	struct stat st;
 	size_t n;
-	int r;
+	int r = trust_read_file(dir, file_name, path, PINS_FILE_MAX, &text, &n, e);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open %s", path);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return error_set(e, EINVAL, "%s is not a regular file", path);
-	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
-		error_set(e, EPERM, "%s can be written by others than this user and root", path);
-		error_hint(e, "look at what is in it, then: chown %u %s && chmod go-w %s", geteuid(), path, path);
-		return -EPERM;
-	}
-	r = fd_read_all(fd, PINS_FILE_MAX, &text, &n);
-	return r < 0 ? error_errno(e, r, "cannot read %s", path) : pins_parse(p, text, n, path, e);
+	return r == -ENOENT ? 0 : r < 0 ? r : pins_parse(p, text, n, path, e);
 }
 
 int pins_read(struct pins *p, struct error *e)

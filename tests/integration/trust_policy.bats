@@ -550,3 +550,121 @@ put_blob() {
     runs "$REGISTRY/team/multi:1"
     brig rmi -f "$REGISTRY/team/multi:1" >/dev/null
 }
+
+@test "brig sign --gpg: skopeo's and podman's policy takes it, brig's too; another tag, no key, no name are refused" {
+    local ref=$REGISTRY/team/signed:1 dir
+    brig load -q --name "$ref" -i "$T/version-one" >/dev/null
+    brig push -q "$ref" >/dev/null
+    run brig sign --gpg release@example.com "$ref"
+    assert_ok
+    assert_line "^$LOOK/team/signed@sha256=${ONE#sha256:}/signature-1$"
+    run brig sign --gpg second@example.com "$ref"
+    assert_line '/signature-2$'
+    policy "{\"$REGISTRY/team\":[{\"type\":\"signedBy\",\"keyType\":\"GPGKeys\",\"keyPath\":\"$T/keys/release.asc\"}]}"
+    take() { # NAME
+        skopeo copy -q --policy "$BRIG_CONFIG/policy.json" --registries.d "$BRIG_CONFIG/registries.d" --authfile "$REGISTRY_AUTH_FILE" \
+            --src-cert-dir "$BRIG_CONFIG/certs.d/$REGISTRY" --remove-signatures "docker://$1" "dir:$TT/out-${RANDOM}"
+    }
+    take "$ref"
+    # The same manifest under a name that nobody signed.
+    push "oci:$T/version-one" "$REGISTRY/team/signed:2"
+    run take "$REGISTRY/team/signed:2"
+    assert_exit 1
+    policy "{\"$REGISTRY/team\":[{\"type\":\"signedBy\",\"keyType\":\"GPGKeys\",\"keyPath\":\"$T/keys/other.asc\"}]}"
+    run take "$ref"
+    assert_exit 1
+    # On a machine that has only the registry, the lookaside and the policy.
+    (
+        export BRIG_DATA=$TT/data BRIG_RUNTIME=$TT/run
+        brig pull -q "$ref" >/dev/null
+        run brig run --rm --net none "$ref"
+        assert_exit 125
+        policy "{\"$REGISTRY/team\":[{\"type\":\"signedBy\",\"keyType\":\"GPGKeys\",\"keyPath\":\"$T/keys/second.asc\"}]}"
+        run brig run --rm --net none "$ref"
+        assert_ok
+        assert_line '^one$'
+        drop_tree "$TT/data"
+    )
+    run brig sign "$ref"
+    assert_exit 125
+    assert_line '--key FILE'
+    run brig sign --gpg release@example.com --key "$T/keys/none" "$ref"
+    assert_exit 125
+    run brig sign --gpg nobody@example.com "$ref"
+    assert_exit 125
+    assert_line 'gpg did not sign'
+    run brig sign --gpg release@example.com tiny
+    assert_exit 125
+    run brig sign --gpg release@example.com localhost/tiny:latest
+    assert_exit 125
+    assert_line 'which name is signed'
+    run brig sign --gpg release@example.com --folder "$TT/elsewhere" "$ref" quay.io/x/y:3
+    assert_line "^$TT/elsewhere/x/y@sha256="
+    brig rmi -f "$ref" >/dev/null
+}
+
+@test "trust add, show and remove: keys of both kinds, a second key, a threshold; what cannot be one is refused" {
+    show one
+    sign 1 release "$(payload "$ONE" "$APP")"
+    pull
+    refuses 'nobody has said'
+    run brig trust add "$T/keys/other.asc" --name "$REGISTRY/team"
+    assert_ok
+    refuses 'none of those'
+    brig trust add "$T/keys/release.asc" --name "$REGISTRY/team" >/dev/null
+    runs
+    # The copy counts, not the file that was given.
+    cp "$T/keys/other.asc" "$TT/was.asc"
+    assert_eq "$(stat -c %a "$BRIG_CONFIG/keys"/*-2.asc)" 644
+    run brig trust show
+    assert_line "^$REGISTRY/team .*a GPG key of $BRIG_CONFIG/keys/.*-1.asc, ...  *$BRIG_CONFIG/policy.json"
+    assert_line '^\(default\) .*anybody|^\(default\) .*nobody'
+    brig trust add "$T/keys/second.asc" --name "$REGISTRY/team" --threshold 2 >/dev/null
+    run brig trust show
+    assert_line "^$REGISTRY/team .*2 different signers +trust.json"
+    refuses '1 of 2 different signers'
+    run brig trust remove "$REGISTRY/team"
+    assert_ok
+    refuses 'nobody has said'
+    assert_eq "$(ls "$BRIG_CONFIG/keys")" ""
+    run brig trust remove "$REGISTRY/team"
+    assert_exit 125
+    openssl ecparam -name prime256v1 -genkey -noout -out "$TT/k.key"
+    openssl pkey -in "$TT/k.key" -pubout -out "$TT/k.pub"
+    brig trust add "$TT/k.pub" --name "$REGISTRY/team/app" >/dev/null
+    refuses 'no good signature by a sigstore key|it has no signature by a sigstore key'
+    cosign_sign "$TT/k.key" "$ONE" "$REGISTRY/team/app"
+    pull
+    runs
+    run brig trust add "$T/keys/release.asc" --name "$REGISTRY/team/app"
+    assert_exit 125
+    assert_line 'asks for something else already'
+    assert_eq "$(ls "$BRIG_CONFIG/keys" | wc -l)" 1
+    for bad in "$TT/k.key --name $REGISTRY/team" "$T/certs/config.yml --name $REGISTRY/team" "$TT/k.pub" "$TT/none --name $REGISTRY/x" \
+        "$TT/k.pub --name team" "$TT/k.pub --name $REGISTRY/" "$TT/k.pub --name *" "$TT/k.pub --name *.a/b" \
+        "$TT/k.pub --name $REGISTRY/a --identity exactReference" "$TT/k.pub --name $REGISTRY/a --threshold 1000"; do
+        set -f
+        # shellcheck disable=SC2086 # words on purpose
+        run brig trust add $bad
+        set +f
+        assert_exit 125
+    done
+    brig trust remove "$REGISTRY/team/app" >/dev/null
+    rm -rf "$BRIG_CONFIG/keys"
+}
+
+@test "a restart asks again as far as it can: a container whose image lost its signer stays down" {
+    [ "$MODE" = user ] || skip "root's monitors have given up what reads root's policy"
+    show one
+    policy_gpg release.asc
+    sign 1 release "$(payload "$ONE" "$APP")"
+    pull
+    brig create --name c --net none --restart always "$APP" sh -c 'while [ ! -e /go ]; do sleep 0.1; done' >/dev/null
+    brig start c >/dev/null
+    policy_gpg other.asc
+    rm -f "$BRIG_DATA"/signatures/*/.answer-*
+    brig exec c touch /go
+    wait_for 30 sh -c "brig_state() { cat '$BRIG_DATA'/containers/*/state.json; }; brig_state | grep -q 'none of those'"
+    run brig inspect --format '{{.State.Status}} {{.State.Error}}' c
+    assert_line 'exited .*cannot be started again: .*none of those'
+}
