@@ -242,7 +242,7 @@ static int sealed(const struct header *h)
 	if (at > h->size || h->size - at < 16)
 		return -1;
 	/* The trailer's offset is minus the length of the region's entries. */
-	entries = (uint32_t)-(int32_t)be32(h->data + at + 8) / 16;
+	entries = (0U - be32(h->data + at + 8)) / 16;
 	size = at + 16;
 	if (entries == 0 || entries > h->n)
 		return -1;
