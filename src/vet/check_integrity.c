@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 static const size_t content_max = 4ULL << 30;
+enum { RECORDS_MAX = 1000 }; /* of one link that are compared: no real database comes near */
 
 static bool below(const char *path, const char *const *dirs, size_t n)
 {
@@ -92,16 +93,28 @@ static const EVP_MD *digest_of(enum pkg_hash hash)
 	}
 }
 
-static bool same_digest(struct integrity *in, const struct pkg_file *want, const void *data, size_t n, char found[static 2 * EVP_MAX_MD_SIZE + 1])
+/* The digests of one content, each made when it is asked for first: a file may have many records. */
+struct content {
+	const void *data;
+	size_t n;
+	struct {
+		unsigned len; /* 0: not made yet */
+		unsigned char bytes[EVP_MAX_MD_SIZE];
+	} digests[PKG_HASH_SHA512 + 1];
+};
+
+/* True as well when the record has no digest. The last that was compared is in `found`, as long as the recorded one. */
+static bool same_digest(struct integrity *in, struct content *c, const struct pkg_file *want, char found[static 2 * EVP_MAX_MD_SIZE + 1])
 {
 	const EVP_MD *md = digest_of((enum pkg_hash)want->hash);
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned len = 0;
+	unsigned *len = &c->digests[want->hash].len;
+	unsigned char *digest = c->digests[want->hash].bytes;
 
-	if (!md || !EVP_DigestInit_ex(in->md, md, NULL) || !EVP_DigestUpdate(in->md, data, n) || !EVP_DigestFinal_ex(in->md, digest, &len))
+	if (!md || (*len == 0 && (!EVP_DigestInit_ex(in->md, md, NULL) || !EVP_DigestUpdate(in->md, c->data, c->n) ||
+					 !EVP_DigestFinal_ex(in->md, digest, len))))
 		return true;
-	hex_encode(digest, want->digest_len < len ? want->digest_len : len, found);
-	return want->digest_len <= len && memcmp(digest, want->digest, want->digest_len) == 0;
+	hex_encode(digest, want->digest_len < *len ? want->digest_len : *len, found);
+	return want->digest_len <= *len && memcmp(digest, want->digest, want->digest_len) == 0;
 }
 
 static json_t *digest_more(const struct pkg *pkg, const struct pkg_file *want, const char *found)
@@ -158,31 +171,35 @@ static bool link_matches(struct integrity *in, const struct pkg_file *want, cons
 {
 	const char *target = f->inode->target ? f->inode->target : "";
 	char found[2 * EVP_MAX_MD_SIZE + 1];
+	struct content own = { target, strlen(target), { { 0 } } }, moved = { 0 };
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	const struct vet_file *to;
 
 	if (want->target)
 		return streq(want->target, target);
-	if (want->digest_len == 0 || same_digest(in, want, target, strlen(target), found))
+	if (want->digest_len == 0 || same_digest(in, &own, want, found))
 		return true;
 	/* Moved, with a link left in its place. */
 	to = vet_find(in->v, f->path);
-	return to && vet_read(in->v, to, content_max, &b) == 0 && same_digest(in, want, b.data, b.size, found);
+	if (!to || vet_read(in->v, to, content_max, &b) < 0)
+		return false;
+	moved.data = b.data;
+	moved.n = b.size;
+	return same_digest(in, &moved, want, found);
 }
 
 /* Any record that the file fulfils is enough: files move between packages. */
 static void compare_link(struct integrity *in, struct owned *first, const struct vet_file *f)
 {
 	const struct pkg *pkg = &in->inv->set.list[first->pkg];
+	size_t tried = 0;
 	json_t *more;
 
-	for (struct owned *o = first;; o = &in->inv->owned[o->next - 1]) {
+	for (const struct owned *o = first; o && tried++ < RECORDS_MAX; o = inventory_next(in->inv, o)) {
 		const struct pkg_file *want = &in->inv->set.list[o->pkg].files[o->file];
 
 		if (want->flags & (PKG_FILE_GHOST | PKG_FILE_ABSENT | PKG_FILE_CONF | PKG_FILE_DIR) || link_matches(in, want, f))
 			return;
-		if (!o->next)
-			break;
 	}
 	more = integrity_more(pkg);
 	json_object_set_new(more, "found", vet_json(f->inode->target));
@@ -199,9 +216,10 @@ static void compare_file(struct integrity *in, struct owned *first, const struct
 	char found[2 * EVP_MAX_MD_SIZE + 1] = "";
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	const struct owned *failed = NULL;
+	struct content c = { 0 };
 	int r;
 
-	for (const struct owned *o = first;; o = &in->inv->owned[o->next - 1]) {
+	for (const struct owned *o = first; o; o = inventory_next(in->inv, o)) {
 		const struct pkg *pkg = &in->inv->set.list[o->pkg];
 		const struct pkg_file *want = &pkg->files[o->file];
 
@@ -214,15 +232,15 @@ static void compare_file(struct integrity *in, struct owned *first, const struct
 					"%s: cannot be read (%s)", f->path, error_name(r));
 				return;
 			}
-			if (same_digest(in, want, b.data, b.size, found)) {
+			c.data = b.data;
+			c.n = b.size;
+			if (same_digest(in, &c, want, found)) {
 				if (!(want->flags & PKG_FILE_CONF))
 					integrity_rewritten(in, o, f);
 				return;
 			}
 			failed = o;
 		}
-		if (!o->next)
-			break;
 	}
 	if (failed) {
 		const struct pkg *pkg = &in->inv->set.list[failed->pkg];
@@ -301,8 +319,11 @@ static void compare_python(struct integrity *in)
 			_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 
 			/* What the distribution brought was compared with its record, which wins. */
-			if (!f || pkg->owner || vet_read(in->v, f, content_max, &b) < 0 ||
-				same_digest(in, &pkg->files[k], b.data, b.size, found))
+			if (!f || pkg->owner || vet_read(in->v, f, content_max, &b) < 0)
+				continue;
+			struct content c = { b.data, b.size, { { 0 } } };
+
+			if (same_digest(in, &c, &pkg->files[k], found))
 				continue;
 			vet_add(in->v, "integrity", "V3-changed",
 				integrity_nature(f->path, f, b.data, b.size) == NATURE_DATA ? VET_MEDIUM : VET_HIGH, f,
@@ -340,8 +361,10 @@ static int run(struct vet *v, struct error *e)
 		integrity_set_ids(&in);
 		integrity_edited(&in);
 	}
+	integrity_pasts_free(&in);
 	EVP_MD_CTX_free(in.md);
 	free(in.states);
+	free(in.recorded);
 	free(in.layer_first);
 	return 0;
 }

@@ -35,15 +35,23 @@ static const struct vet_file *lower_file(const struct integrity *in, const char 
 	return NULL;
 }
 
-/* The version of a package in the database as the layers up to `layer` show it; NULL: it is not in there. */
-static char *version_at(struct integrity *in, const struct pkg *pkg, int layer)
+/* What a database of one layer had installed: read once, kept without the files. */
+struct past {
+	const struct vet_file *database;
+	struct past_pkg {
+		char *name, *arch, *version;
+	} *list;
+	size_t n;
+};
+
+static void parse_past(struct integrity *in, const struct pkg *pkg, struct past *past)
 {
-	const struct vet_file *f = lower_file(in, pkg->path, layer + 1);
+	const struct vet_file *f = past->database;
 	_cleanup_pkgs_ struct pkgs set = { 0 };
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 
-	if (!f || vet_read(in->v, f, 512 << 20, &b) < 0)
-		return NULL;
+	if (vet_read(in->v, f, 512 << 20, &b) < 0)
+		return;
 	if (pkg->type == PKG_DEB)
 		dpkg_parse_status(&set, f->path, (const char *)b.data, b.size);
 	else if (pkg->type == PKG_APK)
@@ -54,9 +62,44 @@ static char *version_at(struct integrity *in, const struct pkg *pkg, int layer)
 		rpm_parse_ndb(&set, f->path, b.data, b.size);
 	else
 		rpm_parse_bdb(&set, f->path, b.data, b.size);
+	past->list = xcalloc(set.n + 1, sizeof(*past->list));
 	for (size_t i = 0; i < set.n; i++)
-		if (streq(set.list[i].name, pkg->name) && (!pkg->arch || streq(set.list[i].arch, pkg->arch)))
-			return xstrdup(set.list[i].version);
+		past->list[past->n++] = (struct past_pkg){ xstrdup(set.list[i].name), xstrdup(set.list[i].arch), xstrdup(set.list[i].version) };
+}
+
+void integrity_pasts_free(struct integrity *in)
+{
+	for (size_t i = 0; i < in->n_pasts; i++) {
+		for (size_t k = 0; k < in->pasts[i].n; k++) {
+			free(in->pasts[i].list[k].name);
+			free(in->pasts[i].list[k].arch);
+			free(in->pasts[i].list[k].version);
+		}
+		free(in->pasts[i].list);
+	}
+	free(in->pasts);
+}
+
+/* The version of a package in the database as the layers up to `layer` show it; NULL: it is not in there. */
+static const char *version_at(struct integrity *in, const struct pkg *pkg, int layer)
+{
+	const struct vet_file *f = lower_file(in, pkg->path, layer + 1);
+	struct past *past = NULL;
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < in->n_pasts; i++)
+		if (in->pasts[i].database == f)
+			past = &in->pasts[i];
+	if (!past) {
+		in->pasts = xrealloc(in->pasts, in->n_pasts + 1, sizeof(*in->pasts));
+		past = &in->pasts[in->n_pasts++];
+		*past = (struct past){ .database = f };
+		parse_past(in, pkg, past);
+	}
+	for (size_t i = 0; i < past->n; i++)
+		if (streq(past->list[i].name, pkg->name) && (!pkg->arch || streq(past->list[i].arch, pkg->arch)))
+			return past->list[i].version;
 	return NULL;
 }
 
@@ -64,7 +107,7 @@ void integrity_rewritten(struct integrity *in, const struct owned *o, const stru
 {
 	const struct pkg *pkg = &in->inv->set.list[o->pkg];
 	const struct vet_file *before = f->layer > 0 ? lower_file(in, f->path, f->layer) : NULL;
-	_cleanup_free_ char *was = NULL, *is = NULL;
+	const char *was, *is;
 	json_t *more;
 
 	if (!before || !before->inode || before->inode->type != 'f' ||
@@ -97,6 +140,14 @@ static const struct vet_file *info(struct integrity *in, const struct pkg *pkg, 
 	return f ? f : vet_find(in->v, pkg->foreign ? plain : multi);
 }
 
+static bool has_digest(const struct inventory *inv, const struct owned *o)
+{
+	for (; o; o = inventory_next(inv, o))
+		if (inv->set.list[o->pkg].files[o->file].digest_len)
+			return true;
+	return false;
+}
+
 /* Listed, there, a program, but without digest, while the package's other files have one. */
 static void look_at_digests(struct integrity *in, const struct deb *d)
 {
@@ -112,11 +163,7 @@ static void look_at_digests(struct integrity *in, const struct deb *d)
 		f = vet_lookup(in->v, want->path);
 		o = f && f->inode->type == 'f' ? inventory_owned(in->inv, f->path) : NULL;
 		/* Another package may have the digest, and a diverted file is somebody else's. */
-		for (; o && !in->inv->set.list[o->pkg].files[o->file].digest_len; o = o->next ? &in->inv->owned[o->next - 1] : NULL)
-			if (!o->next)
-				break;
-		if (!f || f->inode->type != 'f' || !o || in->inv->set.list[o->pkg].files[o->file].digest_len ||
-			vet_read(in->v, f, 1 << 30, &b) < 0)
+		if (!o || has_digest(in->inv, o) || vet_read(in->v, f, 1 << 30, &b) < 0)
 			continue;
 		nature = integrity_nature(f->path, f, b.data, b.size);
 		if (nature == NATURE_DOC)

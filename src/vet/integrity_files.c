@@ -47,6 +47,24 @@ static bool is_made_later(const char *path)
 	return strstr(path, "/__pycache__/") != NULL || str_after(path, "var/lib/dpkg/info/") || str_after(path, "lib/apk/");
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void gather_recorded(struct integrity *in)
+{
+	size_t n = 0;
+
+	for (size_t i = in->inv->n_system; i < in->inv->set.n; i++)
+		n += in->inv->set.list[i].n_files;
+	in->recorded = xcalloc(n + 1, sizeof(*in->recorded));
+	for (size_t i = in->inv->n_system; i < in->inv->set.n; i++)
+		for (size_t k = 0; k < in->inv->set.list[i].n_files; k++)
+			in->recorded[in->n_recorded++] = in->inv->set.list[i].files[k].path;
+	qsort(in->recorded, in->n_recorded, sizeof(*in->recorded), by_name);
+}
+
 /* Below a package of a language: its own installer put it there. */
 static bool is_language(const struct integrity *in, const char *path)
 {
@@ -55,14 +73,7 @@ static bool is_language(const struct integrity *in, const char *path)
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (strstr(path, places[i]))
 			return true;
-	for (size_t i = in->inv->n_system; i < in->inv->set.n; i++) {
-		const struct pkg *pkg = &in->inv->set.list[i];
-
-		for (size_t k = 0; pkg->type == PKG_PYPI && k < pkg->n_files; k++)
-			if (streq(pkg->files[k].path, path))
-				return true;
-	}
-	return false;
+	return bsearch(&path, in->recorded, in->n_recorded, sizeof(*in->recorded), by_name) != NULL;
 }
 
 /* ELF or script; the bytes decide, whatever the mode says. */
@@ -97,6 +108,7 @@ void integrity_unowned(struct integrity *in)
 {
 	struct unowned u = { 0 };
 
+	gather_recorded(in);
 	for (size_t i = 0; i < in->v->n_merged; i++) {
 		const struct vet_file *f = in->v->merged[i];
 
@@ -153,7 +165,7 @@ static bool brought(const struct integrity *in, const struct owned *o, const cha
 {
 	int32_t bit = right == 'u' ? 04000 : 02000;
 
-	for (; o; o = o->next ? &in->inv->owned[o->next - 1] : NULL) {
+	for (; o; o = inventory_next(in->inv, o)) {
 		const struct pkg *pkg = &in->inv->set.list[o->pkg];
 		const struct pkg_file *want = &pkg->files[o->file];
 

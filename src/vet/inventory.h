@@ -34,6 +34,11 @@ const struct inventory *vet_inventory(const struct vet *v);
 
 /* The records of a file of the merged tree, by its path there (struct vet_file's); NULL: no package of the distribution owns it. */
 struct owned *inventory_owned(const struct inventory *inv, const char *path);
+/* The next record of the same file, NULL after the last. */
+static inline struct owned *inventory_next(const struct inventory *inv, const struct owned *o)
+{
+	return o->next ? &inv->owned[o->next - 1] : NULL;
+}
 /* The name of the package that owns it; NULL: none. */
 const char *vet_owner(const struct vet *v, const char *path);
 

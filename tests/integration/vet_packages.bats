@@ -236,7 +236,7 @@ copy_base() {
     base_root
     printf '#!/bin/sh\n' >"$TT/cat"
     sed "s|^.*  bin/cat$|$(md5sum <"$TT/cat" | cut -d' ' -f1)  bin/cat|" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums" >"$TT/sums"
-    ! cmp -s "$TT/sums" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums"
+    run ! cmp -s "$TT/sums" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums"
     poisoned "f|usr/bin/cat|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums"
     assert_eq "$(said usr/bin/cat)" "high V3-database-edited"
     # An upgrade does the same and changes the version: no finding.
