@@ -106,7 +106,7 @@ static void add_ages(json_t *status)
 static int read_status(json_t **out, struct error *e)
 {
 	_cleanup_close_ int fd = advisory_index_open(e);
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	struct stat st;
 	void *data;
 	int r;

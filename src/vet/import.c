@@ -139,7 +139,7 @@ static int read_file(struct work *w, struct advdb_db *db, struct error *e)
 static int work_inside(struct work *w, struct error *e)
 {
 	const struct room room = { .memory = memory_max, .file_size = index_max, .accept_no_landlock = w->req->accept_no_landlock };
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	const void *bytes;
 	size_t n;
 	int r = room_enter(&room, e);

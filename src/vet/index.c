@@ -97,7 +97,7 @@ int advdb_exec(struct advdb_db *db, const char *text, struct error *e)
 
 static int open_empty(struct advdb_db **out, struct error *e)
 {
-	_cleanup_index_ struct advdb_db *db = xcalloc(1, sizeof(*db));
+	_cleanup_advdb_ struct advdb_db *db = xcalloc(1, sizeof(*db));
 
 	if (sqlite3_open_v2(":memory:", &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return advdb_error(db, "cannot open a database in memory", e);
@@ -135,7 +135,7 @@ static int check(struct advdb_db *db, struct error *e)
 
 int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct error *e)
 {
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	int r = open_empty(&db, e);
 
 	if (r < 0)
@@ -151,7 +151,7 @@ int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct er
 int advdb_open_write(const void *data, size_t n, struct advdb_db **out, struct error *e)
 {
 	static const sqlite3_int64 limit = (sqlite3_int64)3 << 30;
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	sqlite3_int64 max = limit;
 	unsigned char *copy;
 	int r = open_empty(&db, e);

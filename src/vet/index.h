@@ -16,11 +16,11 @@ int advdb_open_write(const void *data, size_t n, struct advdb_db **out, struct e
 /* Over `data` itself, which must stay; nothing is written. -EBADMSG: not an index, or of another version. */
 int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct error *e);
 void advdb_close(struct advdb_db *db);
-static inline void cleanup_index(struct advdb_db **db)
+static inline void cleanup_advdb(struct advdb_db **db)
 {
 	advdb_close(*db);
 }
-#define _cleanup_index_ __attribute__((cleanup(cleanup_index)))
+#define _cleanup_advdb_ __attribute__((cleanup(cleanup_advdb)))
 
 /* Begins an import of one file: `file` and `sha256` (hex) are noted beside the feeds that come from it. `now`: seconds since 1970. */
 int advdb_begin(struct advdb_db *db, const char *file, const char *sha256, int64_t now, struct error *e);

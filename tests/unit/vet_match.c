@@ -21,7 +21,7 @@ struct store {
 
 static int import(struct store *s, const char *document, struct error *e)
 {
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	const void *bytes;
 	size_t n;
 	int r = advdb_open_write(s->data, s->n, &db, e);
@@ -59,7 +59,7 @@ static bool module_enabled(void *ctx, const char *module)
 /* "PACKAGE VERSION ID STATUS LEVEL FIXED" for each match, joined by newlines. */
 static char *matches(const struct store *s, const char *inventory, struct vuln_result *keep)
 {
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	_cleanup_json_ json_t *packages = NULL;
 	struct vuln_result out = { 0 };
 	struct error e = { 0 };
@@ -217,7 +217,7 @@ static void test_covers(void **state)
 
 static void test_status(void **state)
 {
-	_cleanup_index_ struct advdb_db *db = NULL;
+	_cleanup_advdb_ struct advdb_db *db = NULL;
 	_cleanup_json_ json_t *status = NULL;
 	struct store s = { 0 };
 	struct error e = { 0 };
