@@ -23,6 +23,8 @@ enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
 struct vet_cli_options {
 	char *format, *fail_on, *output, *type, *platform, **rules;
 	bool quiet;
+	char **vex, **ignore;
+	bool require_db;
 };
 
 static const struct cli_option options[] = {
@@ -40,6 +42,11 @@ static const struct cli_option options[] = {
 		"of an archive, take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
 	CLI_OPT(struct vet_cli_options, rules, "rules", 0, CLI_LIST, "FILE", "read more rules of what images claim and can do, see brig-vet-rules(5)",
 		"files"),
+	CLI_OPT(struct vet_cli_options, vex, "vex", 0, CLI_LIST, "FILE", "an OpenVEX document: what it says is not affected is no finding", "files"),
+	CLI_OPT(struct vet_cli_options, ignore, "ignore", 0, CLI_LIST, "FILE",
+		"vulnerabilities that do not count, a line each: ID PACKAGE|* LAST-DAY REASON", "files"),
+	CLI_OPT(struct vet_cli_options, require_db, "require-db", 0, CLI_FLAG, NULL,
+		"fail with 2 when there are no advisories for the packages of the image (brig vet db)", NULL),
 	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -275,7 +282,7 @@ static int look(struct target *t, struct vet_look *how, struct vet_verdict *verd
 static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
 {
 	struct target t = { 0 };
-	struct vet_options choice = { .rules = o->rules };
+	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .require_db = o->require_db };
 	struct vet_look how = { .options = &choice };
 	struct vet_verdict verdict = { 0 };
 	struct conf conf;

@@ -59,9 +59,12 @@ static const char *read_date(const char *s, char out[static 16])
 /* An update that names no CVE and repairs only what an earlier one broke, or brings new data, is no vulnerability. */
 static bool is_security(const char *title)
 {
-	static const char *const other[] = { "regression", "new upstream version", "new timezone database", "new version", "functional", "end of life",
-					     "end-of-life", "database update", "stable updates", "update for", "new upstream release" };
+	static const char *const other[] = { "regression", "new upstream version", "new timezone database", "new upstream release", "new package", "bugfix",
+					     "crash fix", "version number", "end of life", "end of support", "support update", "database update",
+					     "whitelist", "switch to" };
 
+	if (streq(title, "update"))
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		if (strcasestr(title, other[i]))
 			return false;
@@ -84,7 +87,7 @@ static int begin_advisory(struct list *l, const char *line, struct error *e)
 	free(l->id);
 	l->id = xstrndup(rest, n);
 	dash = strstr(rest + n, " - ");
-	l->security = is_security(dash ? dash : "");
+	l->security = is_security(dash ? dash + 3 : "");
 	strv_free(steal_ptr(&l->cves));
 	return 0;
 }

@@ -14,6 +14,7 @@
 	CHECK(files) \
 	CHECK(hardening) \
 	CHECK(config) \
+	CHECK(vulnerabilities) \
 
 /* clang-format on */
 

@@ -52,11 +52,15 @@ struct vet_options {
 	char **rules; /* --rules FILE: more rules of the impostor check */
 	enum vet_level fail_on; /* findings of this level or worse fail; VET_LEVELS with `never` */
 	bool never;
+	char **vex, **ignore; /* --vex, --ignore FILE: vulnerabilities that do not count, see excuse.h */
+	bool require_db;      /* --require-db: without advisories for its packages the look fails */
 };
 
 /*
  * Keys of v->facts:
  *	"bill"		{"format","name"} of the bill of materials that was looked at instead of files
+ *	"vulnerabilities" {"looked": packages that were compared, "newest": {"deb/debian bullseye": date of the newest advisories},
+ *			"excused": [{"cve","package","version","reason","source","until"}]}; absent: there are no advisories
  *	"not_looked"	array of strings: what was not looked at and why (a missing database, a folder that could not be read)
  */
 struct vet {
