@@ -15,7 +15,7 @@ static const char *const system_dirs[] = { "bin", "sbin", "lib", "lib32", "lib64
 enum { TOLD_MAX = 50 };
 
 struct unowned {
-	size_t own, own_told, system, system_told;
+	size_t own, system;
 	const struct vet_file *first;
 };
 
@@ -87,8 +87,34 @@ static bool is_program(struct integrity *in, const struct vet_file *f)
 	return (b.size >= 4 && memcmp(b.data, "\177ELF", 4) == 0) || (b.data[0] == '#' && b.data[1] == '!');
 }
 
+/* The package that brought the same bytes under another name; NULL: none. CUPS' backends are such links, busybox' applets. */
+static const char *twin(struct integrity *in, const struct vet_file *f)
+{
+	const EVP_MD *const kinds[] = { [PKG_HASH_MD5] = EVP_md5(), [PKG_HASH_SHA1] = EVP_sha1(), [PKG_HASH_SHA256] = EVP_sha256() };
+	unsigned char digests[ARRAY_SIZE(kinds)][EVP_MAX_MD_SIZE] = { { 0 } };
+	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
+
+	if (vet_read(in->v, f, 1 << 30, &b) < 0)
+		return NULL;
+	for (size_t i = PKG_HASH_MD5; i < ARRAY_SIZE(kinds); i++)
+		EVP_Digest(b.data, b.size, digests[i], NULL, kinds[i], NULL);
+	for (size_t i = 0; i < in->inv->n_system; i++) {
+		const struct pkg *pkg = &in->inv->set.list[i];
+
+		for (size_t k = 0; k < pkg->n_files; k++) {
+			const struct pkg_file *want = &pkg->files[k];
+
+			if (want->digest_len >= 16 && want->hash < ARRAY_SIZE(kinds) && memcmp(want->digest, digests[want->hash], want->digest_len) == 0)
+				return pkg->name;
+		}
+	}
+	return NULL;
+}
+
 static void tell_unowned(struct integrity *in, struct unowned *u, const struct vet_file *f)
 {
+	const char *name;
+
 	/* Modules of PAM and NSS are the check "files"'s. */
 	if (integrity_nature(f->path, NULL, NULL, 0) == NATURE_GUARD || is_made_later(f->path) || is_language(in, f->path) || !is_program(in, f))
 		return;
@@ -98,7 +124,13 @@ static void tell_unowned(struct integrity *in, struct unowned *u, const struct v
 			u->first = f;
 		return;
 	}
-	if (u->system++ < TOLD_MAX)
+	if (u->system++ >= TOLD_MAX)
+		return;
+	name = twin(in, f);
+	if (name)
+		vet_add(in->v, "integrity", "V4-copy", VET_LOW, f, NULL, "a known program under a name that its package does not give it",
+			"%s: the same bytes as a file of %s", f->path, name);
+	else
 		vet_add(in->v, "integrity", "V4-unowned", VET_MEDIUM, f, NULL,
 			"where the distribution keeps its programs, a program without package has no one who vouches for it",
 			"%s: a program that no package brought", f->path);

@@ -111,8 +111,10 @@ static bool add_record(struct pkgs *p, struct pkg *pkg, const char *base, const 
 	if (out.len == 0)
 		return false;
 	f = pkg_add_file(p, pkg, out.data, out.len);
+	/* Some builders write hexadecimal. */
 	return digest->len == 0 || (digest->len > 7 && memcmp(digest->data, "sha256=", 7) == 0 &&
-					   pkg_file_base64(f, PKG_HASH_SHA256, digest->data + 7, digest->len - 7)) ||
+					   (pkg_file_hex(f, PKG_HASH_SHA256, digest->data + 7, digest->len - 7) ||
+						   pkg_file_base64(f, PKG_HASH_SHA256, digest->data + 7, digest->len - 7))) ||
 	       (digest->len > 7 && (memcmp(digest->data, "sha384=", 7) == 0 || memcmp(digest->data, "sha512=", 7) == 0 ||
 					   memcmp(digest->data, "md5=", 4) == 0));
 }
@@ -121,6 +123,7 @@ void lang_parse_record(struct pkgs *p, struct pkg *pkg, const char *path, const 
 {
 	_cleanup_buf_ struct buf name = { 0 }, digest = { 0 };
 	const char *end = data + n;
+	size_t bad = 0;
 
 	while (data < end) {
 		size_t len;
@@ -133,10 +136,12 @@ void lang_parse_record(struct pkgs *p, struct pkg *pkg, const char *path, const 
 			buf_add(&name, "", 0);
 			buf_add(&digest, "", 0);
 			if (name.len == 0 || memchr(name.data, 0, name.len) || !add_record(p, pkg, base, &name, &digest))
-				pkgs_fault(p, path, "a damaged line of RECORD");
+				bad++;
 		}
 		data = nl ? nl + 1 : end;
 	}
+	if (bad)
+		pkgs_fault(p, path, "%zu damaged lines", bad);
 }
 
 /* ---- Node ---- */

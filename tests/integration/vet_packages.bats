@@ -38,7 +38,7 @@ member() { jq -r "$1" <<<"$output"; }
     assert_eq "$(member '.packages[] | select(.name == "bash") | .layer')" 0
 }
 
-@test "an rpm database made by rpm is read, with its write-ahead log" {
+@test "an rpm database made by rpm is read, and a Berkeley DB of the same headers" {
     need_command rpmbuild
     mkdir -p "$TT/build" "$TT/root/etc"
     cat >"$TT/t.spec" <<'END'
@@ -213,9 +213,11 @@ copy_base() {
 }
 
 @test "programs and modules that no package brought" {
-    poisoned 'f|usr/sbin/helper|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/x86_64-linux-gnu/libnss_x.so.2|0644|0|0|=x' \
+    base_root
+    poisoned 'f|usr/sbin/helper|0755|0|0|=#!/bin/sh\n' "f|usr/sbin/other-cat|0755|0|0|@$BASE_ROOT/usr/bin/cat" 'f|usr/lib/x86_64-linux-gnu/libnss_x.so.2|0644|0|0|=x' \
         'f|usr/local/bin/own|0755|0|0|=#!/bin/sh\n' 'f|usr/lib/python3/__pycache__/x.pyc|0755|0|0|=#!x' 'f|usr/lib/data|0644|0|0|=#!/bin/sh\n'
     assert_eq "$(said usr/sbin/helper)" "medium V4-unowned"
+    assert_eq "$(said usr/sbin/other-cat)" "low V4-copy"
     assert_eq "$(member '.findings[] | select(.path == "usr/lib/x86_64-linux-gnu/libnss_x.so.2") | "\(.level) \(.rule)"')" "high V6-nss"
     assert_eq "$(said usr/local/bin/own)" "info V4-own-programs"
     assert_eq "$(said usr/lib/python3/__pycache__/x.pyc)$(said usr/lib/data)" ""
@@ -272,6 +274,22 @@ copy_base() {
     assert_eq "$(said var/lib/dpkg/info/gzip.list)" "high V3-size"
     # And nothing else.
     assert_eq "$(member '[.findings[] | select(.check == "integrity" and (.level | test("high|critical"))) | .more.package] | unique | join(" ")')" "grep gzip sed tar"
+}
+
+@test "distroless images: a file of status and digests for each package" {
+    local d=$TT/root/var/lib/dpkg/status.d
+    mkdir -p "$d" "$TT/root/usr/bin" "$TT/root/usr/sbin" "$TT/root/etc"
+    printf '#!/bin/sh\n' | tee "$TT/root/usr/bin/tool" >"$TT/root/usr/bin/changed"
+    printf '#!/bin/bash\n' >"$TT/root/usr/sbin/new"
+    chmod 755 "$TT/root"/usr/*bin/*
+    printf 'ID=debian\nVERSION_ID=12\n' >"$TT/root/etc/os-release"
+    printf 'Package: tool\nVersion: 1.0-1\nArchitecture: all\nSource: tools\n' >"$d/tool"
+    (cd "$TT/root" && md5sum usr/bin/tool usr/bin/changed) >"$d/tool.md5sums"
+    echo x >>"$TT/root/usr/bin/changed"
+    vet_json "$TT/root"
+    assert_ok
+    assert_eq "$(member '.packages[0].purl')" "pkg:deb/debian/tool@1.0-1?arch=all&distro=debian-12&upstream=tools"
+    assert_eq "$(said usr/bin/tool) $(said usr/bin/changed) $(said usr/sbin/new)" " high V3-changed medium V4-unowned"
 }
 
 @test "files that are missing, were moved aside, or come without times" {
@@ -382,7 +400,7 @@ END
     echo x >>"$r/bin/changed"
     ln -sf /tmp/x "$r/bin/moved"
     chmod 4755 "$r/bin/tool"
-    printf '#!/bin/sh\n' >"$r/sbin/new"
+    printf '#!/bin/ash\n' >"$r/sbin/new"
     chmod 755 "$r/sbin/new"
     vet_json "$r"
     assert_ok

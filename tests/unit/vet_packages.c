@@ -185,7 +185,8 @@ static void python(void **state)
 	static const char meta[] = "Metadata-Version: 2.1\nName: Foo.Bar_baz\nVersion: 1.0\nLicense: MIT\nAuthor: X\n\nName: not this\n";
 	static const char record[] = "foo/__init__.py,sha256=ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs,1\n"
 				     "../../bin/foo,sha256=ypeBEsobvcr6wjGzmiPcTaeG7_gUfE5yuYB3ha_uSLs=,1\r\n"
-				     "\"foo/a,\"\"b\"\".py\",,\nfoo-1.0.dist-info/RECORD,,\n../../../../../../x,,\nfoo/c.py,sha256=!!,3\n";
+				     "\"foo/a,\"\"b\"\".py\",,\nfoo-1.0.dist-info/RECORD,,\n../../../../../../x,,\nfoo/c.py,sha256=!!,3\n"
+				     "foo/d.py,sha256=ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb,1\n";
 	_cleanup_pkgs_ struct pkgs p = { 0 };
 
 	(void)state;
@@ -200,8 +201,11 @@ static void python(void **state)
 		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
 	assert_int_equal(file_of(&p.list[0], "usr/bin/foo")->digest_len, 32);
 	assert_int_equal(file_of(&p.list[0], "usr/lib/python3/foo/a,\"b\".py")->digest_len, 0);
+	assert_digest(file_of(&p.list[0], "usr/lib/python3/foo/d.py"), PKG_HASH_SHA256,
+		"ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
 	/* Beyond the root, and a digest that is none. */
-	assert_int_equal(p.n_faults, 2);
+	assert_int_equal(p.n_faults, 1);
+	assert_string_equal(p.faults[0].text, "2 damaged lines");
 }
 
 static void node_and_ruby(void **state)
