@@ -47,7 +47,8 @@ int oci_console_send(int sock, int ptmx, struct error *e)
 	return r < 0 ? error_errno(e, r, "cannot send the terminal to the console socket") : 0;
 }
 
-int oci_notify_send(int sock, int listener, const struct oci_container *c, const struct oci_config *cfg, struct error *e)
+int oci_notify_send(int sock, int listener, const struct oci_container *c, pid_t pid, const char *status,
+		    const struct oci_config *cfg, struct error *e)
 {
 	_cleanup_json_ json_t *j = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -55,8 +56,8 @@ int oci_notify_send(int sock, int listener, const struct oci_container *c, const
 
 	if (sock < 0)
 		return error_set(e, EINVAL, "linux.seccomp.listenerPath: is missing");
-	j = json_pack("{s:s, s:[s], s:i, s:s*, s:o}", "ociVersion", c->version, "fds", "seccompFd", "pid", (int)c->pid, "metadata",
-		      cfg->seccomp.listener_metadata, "state", oci_container_json(c, "creating", false));
+	j = json_pack("{s:s, s:[s], s:i, s:s*, s:o}", "ociVersion", c->version, "fds", "seccompFd", "pid", (int)pid, "metadata",
+		      cfg->seccomp.listener_metadata, "state", oci_container_json(c, status, false));
 	text = json_text(j);
 	r = socket_send(sock, text, strlen(text), &listener, 1);
 	return r < 0 ? error_errno(e, r, "cannot send the seccomp listener") : 0;

@@ -10,5 +10,9 @@ int oci_socket_connect(const char *path, const char *what, struct error *e);
 /* The terminal's outer side, with its name as the message, as runc and crun send it. */
 int oci_console_send(int sock, int ptmx, struct error *e);
 
-/* The listener with the "container process state" of config-linux.md. */
-int oci_notify_send(int sock, int listener, const struct oci_container *c, const struct oci_config *cfg, struct error *e);
+/*
+ * The listener with the "container process state" of config-linux.md: of process `pid` (as the host numbers it), which is the
+ * container's first one ("creating") or one that joins it ("running").
+ */
+int oci_notify_send(int sock, int listener, const struct oci_container *c, pid_t pid, const char *status,
+		    const struct oci_config *cfg, struct error *e);

@@ -45,6 +45,7 @@ struct joining {
 	size_t n_joins;
 	int console, notify; /* connected sockets, -1: none */
 	int sync;	/* of the new process */
+	pid_t self;	/* the new process as the host numbers it */
 };
 
 /* --- in the new process ------------------------------------------------------------------------------------------ */
@@ -139,7 +140,7 @@ static int install_filter(const struct joining *j, struct error *e)
 	if (r == 0)
 		r = seccomp_oci_install(&j->cfg->seccomp, j->filter, j->n_filter, &fd, e);
 	if (r == 0 && fd >= 0)
-		r = oci_notify_send(j->notify, fd, j->c, j->cfg, e);
+		r = oci_notify_send(j->notify, fd, j->c, j->self, "running", j->cfg, e);
 	return r == 0 ? oci_process_after_filter(j->x->process, e) : r;
 }
 
@@ -200,7 +201,7 @@ static void __attribute__((noreturn)) child(struct joining *j)
 		r = sync_send(j->sync, SYNC_READY, NULL, 0, &ptmx, ptmx >= 0);
 	cleanup_close(&ptmx);
 	if (r == 0)
-		r = sync_recv(j->sync, SYNC_START, NULL, 0, NULL, NULL, "the runtime is gone", &e);
+		r = sync_recv(j->sync, SYNC_START, &j->self, sizeof(pid_t), NULL, NULL, "the runtime is gone", &e);
 	if (r == 0)
 		r = oci_process_fds(j->x->preserve, &e);
 	program_signals();
@@ -296,7 +297,7 @@ static int follow(const struct joining *j, int sync, struct oci_started *out, st
 		r = record(j, out->pid, e);
 	if (r < 0)
 		return r;
-	r = sync_send(sync, SYNC_START, NULL, 0, NULL, 0);
+	r = sync_send(sync, SYNC_START, &out->pid, sizeof(pid_t), NULL, 0);
 	if (r < 0)
 		return error_errno(e, r, "the new process is gone");
 	r = sync_recv_any(sync, NULL, 0, NULL, NULL, e);

@@ -225,7 +225,7 @@ static int install_filter(struct oci_init *i, struct error *e)
 	if (r == 0)
 		r = seccomp_oci_install(&i->cfg->seccomp, i->filter, i->n_filter, &fd, e);
 	if (r == 0 && fd >= 0)
-		r = oci_notify_send(i->notify, fd, i->container, i->cfg, e);
+		r = oci_notify_send(i->notify, fd, i->container, i->container->pid, "creating", i->cfg, e);
 	return r == 0 ? oci_process_after_filter(&i->cfg->process, e) : r;
 }
 

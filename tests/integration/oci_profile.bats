@@ -25,6 +25,7 @@ setup() {
 }
 teardown() {
     local id
+    [ -z "${agent:-}" ] || kill "$agent" 2>/dev/null || true
     for id in $(ls "$STATES" 2>/dev/null); do oci delete -f "$id" || true; done
     oci_no_cgroups
 }
@@ -63,6 +64,64 @@ SHOW='grep -E "^(Cap|Seccomp:|NoNew|Uid)" /proc/self/status; mkdir /tmp/x'
     assert_line '^Seccomp:.2$'
     assert_line '^CapPrm:.0000000020000420$'
     assert_line "can't create directory '/tmp/x': Operation not permitted"
+}
+
+# agent N: a listener of ours for N processes; the rules that send it calls, as a jq expression in NOTIFY.
+agent() {
+    python3 "$BATS_TEST_DIRNAME/oci_notify.py" "$TT/agent" "$TT" "$1" 3>&- &
+    agent=$!
+    wait_for 20 test -S "$TT/agent"
+    export NOTIFY='{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "'"$TT/agent"'", "listenerMetadata": "words of the caller",
+        "syscalls": [{"action": "SCMP_ACT_NOTIFY", "names": ["mkdir", "mkdirat", "getppid", "rmdir"]}]}'
+}
+end_agent() { kill "$agent" && ! wait "$agent" 2>/dev/null; }
+
+@test "SCMP_ACT_NOTIFY: the caller's agent gets the listener with the state, and what it answers is what the program sees" {
+    local state pid
+    agent 2
+    b=$(bundle b '.linux.seccomp = (env.NOTIFY | fromjson)' '.annotations = {"a": "b"}' \
+        "$(runs 'mkdir /tmp/x; echo $PPID; rmdir /tmp/nothing; read go')")
+    mkfifo "$TT/in"
+    oci run -d --pid-file "$TT/pid" -b "$b" one <>"$TT/in" >"$TT/out" 2>&1
+    pid=$(cat "$TT/pid")
+    wait_for 20 grep -q nothing "$TT/out"
+    assert_eq "$(sed 's/^sh: //' "$TT/out")" "mkdir: can't create directory '/tmp/x': Numerical argument out of domain
+4242
+rmdir: '/tmp/nothing': Read-only file system"
+    # config-linux.md, "The Container Process State"
+    state=$TT/state.1
+    assert_eq "$(jq -c '[.fds, .pid, .metadata, .state.id, .state.status, .state.pid, .state.bundle, .state.annotations.a]' "$state")" \
+        "[[\"seccompFd\"],$pid,\"words of the caller\",\"one\",\"creating\",$pid,\"$b\",\"b\"]"
+    assert_eq "$(jq -r .ociVersion "$state")" "$(jq -r .ociVersion "$b/config.json")"
+    # The kernel names the asking process as the agent's pid namespace does; the shell asked itself for its parent.
+    grep -q "^$pid 110$" "$TT/calls" || fail "who asked:" "$(cat "$TT/calls")"
+    # A process that joins has a listener of its own, with its own pid.
+    run oci exec --pid-file "$TT/pid2" one mkdir /tmp/y
+    [ "$status" != 0 ]
+    assert_line "can't create directory '/tmp/y': Numerical argument out of domain"
+    assert_eq "$(jq -c '[.pid, .state.status, .state.pid]' "$TT/state.2")" "[$(cat "$TT/pid2"),\"running\",$pid]"
+    end_agent
+    # Without it nothing more that the profile holds for is let in, and the container goes on.
+    run oci exec one true
+    [ "$status" != 0 ]
+    assert_line 'linux.seccomp.listenerPath'
+    [ "$(oci_status one)" = running ]
+    oci delete -f one
+}
+
+@test "SCMP_ACT_NOTIFY without an agent that listens fails the start, and leaves nothing" {
+    agent 0
+    end_agent
+    b=$(bundle b '.linux.seccomp = (env.NOTIFY | fromjson)')
+    run oci run -b "$b" one
+    [ "$status" != 0 ]
+    assert_line 'linux.seccomp.listenerPath.*Connection refused'
+    b=$(bundle c '.linux.seccomp = (env.NOTIFY | fromjson | del(.listenerPath))')
+    run oci run -b "$b" one
+    [ "$status" != 0 ]
+    assert_line 'linux.seccomp'
+    assert_line 'listenerPath'
+    assert_eq "$(ls "$STATES")" ""
 }
 
 @test "the propagation of the root is what was asked for" {
