@@ -24,6 +24,8 @@
 	HERE(history) \
 	HERE(image_inspect) \
 	HERE(image_prune) \
+	HERE(image_repair) \
+	HERE(image_verify) \
 	HERE(images) \
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \
 	HERE(info) \

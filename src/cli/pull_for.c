@@ -18,6 +18,8 @@ enum { NAME_MAX_BYTES = 4096 };
 static int run_pull(const char *ref, bool always, const char *platform, bool quiet, char **out, struct error *e)
 {
 	_cleanup_free_ char *path = xasprintf("%sbrig-image", proc_libexec());
+	/* named: a literal of a branch would end with it */
+	char word_quiet[] = "--quiet", word_platform[] = "--platform";
 	char *argv[8] = { (char[]){ "brig" }, (char[]){ "pull" } };
 	_cleanup_close_ int from = -1, to = -1;
 	int pipes[2], r, status;
@@ -25,9 +27,9 @@ static int run_pull(const char *ref, bool always, const char *platform, bool qui
 	pid_t pid;
 
 	if (quiet)
-		argv[n++] = (char[]){ "--quiet" };
+		argv[n++] = word_quiet;
 	if (platform) {
-		argv[n++] = (char[]){ "--platform" };
+		argv[n++] = word_platform;
 		argv[n++] = (char *)platform;
 	}
 	argv[n++] = (char[]){ "--" };

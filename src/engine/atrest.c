@@ -94,6 +94,8 @@ int atrest_run(const char *tree, const char *manifest, const char *config, bool 
 	       struct error *e)
 {
 	_cleanup_free_ char *path = xasprintf("%sbrig-image", proc_libexec());
+	/* named: a literal of a branch would end with it */
+	char word_deep[] = "--deep", word_all[] = "--all";
 	char *argv[10] = { (char[]){ "brig" }, (char[]){ "__atrest" } };
 	_cleanup_close_ int from = -1, to = -1;
 	int pipes[2], r, status;
@@ -101,9 +103,9 @@ int atrest_run(const char *tree, const char *manifest, const char *config, bool 
 	pid_t pid;
 
 	if (deep)
-		argv[n++] = (char[]){ "--deep" };
+		argv[n++] = word_deep;
 	if (all)
-		argv[n++] = (char[]){ "--all" };
+		argv[n++] = word_all;
 	argv[n++] = (char *)tree;
 	argv[n++] = (char *)(manifest ? manifest : "-");
 	argv[n++] = (char *)(config ? config : "-");

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/home.h"
+#include "image/tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -414,4 +415,34 @@ int ids_maps(const struct container *c, const struct tree_ids *tree, struct spec
 			     has_caller(k) ? (int64_t)k->gid : -1, getegid(), &s->n_gidmap);
 	s->owner = geteuid();
 	return 0;
+}
+
+/* A slot's name: UID[-GID][.OWNUID.OWNGID], see slot_name() and take(). */
+int ids_run_slot(const char *hex, const char *slot, ids_fn fn, void *ctx, struct error *e)
+{
+	unsigned uid, gid, own_uid = 0, own_gid = 0;
+	const char *dot = strchr(slot, '.'), *dash = strchr(slot, '-');
+	struct tree_ids tree = { 0 };
+	struct spec maps;
+	int r;
+
+	if (home_is_root())
+		return fn(ctx, e);
+	if (!slot_valid(slot) || sscanf(slot, "%u", &uid) != 1)
+		return error_set(e, EINVAL, "\"%.60s\" is no slot of a user's", slot);
+	gid = uid;
+	if (dash)
+		sscanf(dash, "-%u", &gid);
+	if (dot)
+		sscanf(dot, ".%u.%u", &own_uid, &own_gid);
+	r = tree_ids_read(hex, &tree, e);
+	if (r < 0)
+		return r;
+	spec_init(&maps);
+	maps.uidmap = map_list(tree.uids, tree.n_uids, NULL, 0, uid, dot ? (int64_t)own_uid : -1, geteuid(), &maps.n_uidmap);
+	maps.gidmap = map_list(tree.gids, tree.n_gids, NULL, 0, gid, dot ? (int64_t)own_gid : -1, getegid(), &maps.n_gidmap);
+	r = ids_run(&maps, -1, fn, ctx, e);
+	tree_ids_free(&tree);
+	spec_free(&maps);
+	return r;
 }

@@ -55,6 +55,9 @@ int ids_run(const struct spec *maps, int userns_fd, ids_fn fn, void *ctx, struct
  */
 int ids_parent(struct error *e);
 
+/* The same with the ids of a slot of the tree `hex`, which its name tells. Plain root runs fn directly. */
+int ids_run_slot(const char *hex, const char *slot, ids_fn fn, void *ctx, struct error *e);
+
 /*
  * ids_run() in a namespace that nothing runs in any more, by a child that shares our memory while we wait (vfork(2)): no copy of
  * it is made. fn has 190 KB of stack. This process is not dumpable afterwards.

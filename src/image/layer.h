@@ -15,6 +15,7 @@
 struct objects {
 	int staging;  /* folder of the new ones */
 	int store;    /* folder of those that are there already, -1: none */
+	char *const *suspects; /* names in it that are not to be believed; NULL */
 	uint64_t made, made_bytes, known; /* counted for the person */
 	struct hash *hash; /* private */
 	char *small;	   /* private */

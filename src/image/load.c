@@ -65,11 +65,16 @@ static void __attribute__((noreturn)) run_room(struct loading *l, int socket)
 	struct staging st = {
 		.objects = d->objects, .blobs = d->blobs, .layers = d->layers, .trees = d->trees, .members = d->members,
 		.store_objects = d->store_objects, .store_blobs = d->store_blobs, .store_layers = d->store_layers,
-		.store_trees = d->store_trees, .limits = &l->req->limits,
+		.store_trees = d->store_trees, .limits = &l->req->limits, .suspects = l->req->suspects,
 	};
 	struct room_message m = { .word = ROOM_ERROR };
 	sigset_t none;
 
+	if (l->req->again) {
+		/* What was unpacked before is made anew beside it. */
+		st.store_layers = d->layers;
+		st.store_trees = d->trees;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -219,9 +224,13 @@ static int publish(struct loading *l)
 {
 	_cleanup_(index_free) struct index x = { 0 };
 	_cleanup_close_ int lock = -1;
-	int r = staging_publish(&l->dirs, l->e);
+	int r;
 
-	if (r < 0)
+	if (l->req->again && !streq(l->entries[0].config, l->req->again))
+		return error_set(l->e, EINVAL, "it is another image: sha256:%.12s, not sha256:%.12s", l->entries[0].config,
+				 l->req->again);
+	r = staging_publish(&l->dirs, l->e);
+	if (r < 0 || l->req->again)
 		return r;
 	lock = index_lock(l->e);
 	if (lock < 0)

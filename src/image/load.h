@@ -20,6 +20,8 @@ struct load_request {
 	bool keep_names;      /* names of registries are kept, see image/name.h */
 	const char *pulled;   /* a registry sent it, as this (see index.h); NULL: it is vouched for by who loads it */
 	bool take;	      /* the input is a folder of brig's own: blobs are moved out of it, not copied */
+	const char *again;    /* a repair of the image with this configuration: nothing that was unpacked is believed; NULL */
+	char *const *suspects; /* names of the store's blobs and objects that are not what they were: they are replaced */
 	json_t *import;	      /* the configuration of a root file system that is imported; NULL: load. Borrowed */
 	struct image_limits limits;
 	bool accept_no_landlock;

@@ -42,7 +42,7 @@ static int known(int dir, const char *name, uint64_t size, struct error *e)
 
 static int find(struct objects *o, const char *name, uint64_t size, struct error *e)
 {
-	int r = known(o->store, name, size, e);
+	int r = strv_has(o->suspects, name) ? 0 : known(o->store, name, size, e);
 
 	if (r == 0)
 		r = known(o->staging, name, size, e);

@@ -8,6 +8,7 @@
 #include "image/load.h"
 #include "image/lookaside.h"
 #include "image/oci.h"
+#include "image/proof.h"
 #include "image/publish.h"
 
 #include <fcntl.h>
@@ -65,6 +66,17 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 		p->kept[p->n_kept++] = m->kept;
 		return 0;
 	}
+	if (m->word == FETCH_WANT && p->req->again) {
+		char got[DIGEST_SIZE];
+
+		/* What is here and right stays here; nothing is fetched that need not be. */
+		if (!hex_valid(m->top.hex, DIGEST_HEX))
+			return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+		if (file_digest(p->dirs.store_blobs, m->top.hex, got) == 0 && streq(got, m->top.hex))
+			return 0;
+		strv_add_copy(p->req->suspects, m->top.hex);
+		return 1;
+	}
 	if (m->word == FETCH_WANT) {
 		/* The lock of the store is held: what is here stays here. */
 		if (faccessat(p->dirs.store_blobs, m->top.hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
@@ -79,7 +91,7 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 	memcpy(p->out->digest, p->top, DIGEST_SIZE);
 	if (p->req->pinned && !streq(p->req->pinned, p->top))
 		return refuse_moved(p, p->top, e);
-	p->out->here = is_here(p, p->top);
+	p->out->here = !p->req->again && is_here(p, p->top);
 	return !p->out->here;
 }
 
@@ -111,6 +123,8 @@ static int unpack(struct pulling *p, struct error *e)
 		.platform = p->req->platform,
 		.pulled = pulled,
 		.take = true,
+		.again = p->req->again,
+		.suspects = p->req->again ? *p->req->suspects : NULL,
 		.limits = image_limits_of(p->req->conf),
 		.accept_no_landlock = strv_has(p->req->conf->accept_lowered, "landlock"),
 		.note = p->req->report.note,
@@ -121,8 +135,10 @@ static int unpack(struct pulling *p, struct error *e)
 
 	if (err < 0)
 		return err;
-	memcpy(p->out->id, result.images[0].id, DIGEST_SIZE);
-	p->out->moved = result.images[0].moved;
+	if (result.n) {
+		memcpy(p->out->id, result.images[0].id, DIGEST_SIZE);
+		p->out->moved = result.images[0].moved;
+	}
 	load_result_free(&result);
 	return 0;
 }

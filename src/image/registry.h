@@ -34,6 +34,8 @@ int registry_login(const char *host, const char *user, const char *password, str
 struct pull_request {
 	const struct reference *ref;
 	const char *platform;	/* NULL: this machine's */
+	const char *again;	/* a repair of the image with this configuration, see load.h; NULL */
+	char ***suspects;	/* with `again`: see load.h; grows by the blobs that are found to be wrong */
 	const char *pinned;	/* the digest that a person pinned for the name, hex; NULL: none */
 	const struct conf *conf;
 	struct registry_report report;

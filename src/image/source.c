@@ -229,7 +229,7 @@ static int open_known(struct staging *st, const char *hex, uint64_t size, struct
 		_cleanup_close_ int fd = openat(dirs[i], hex, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		struct stat sb;
 
-		if (fd < 0 && errno == ENOENT)
+		if ((fd < 0 && errno == ENOENT) || (dirs[i] == st->store_blobs && strv_has(st->suspects, hex)))
 			continue;
 		if (fd < 0 || fstat(fd, &sb) < 0)
 			return error_errno(e, errno, "blob %.12s", hex);

@@ -14,6 +14,7 @@ struct staging {
 	int objects, blobs, layers, trees, members; /* o b l t m of the staging folder */
 	int store_objects, store_blobs, store_layers, store_trees;
 	const struct image_limits *limits;
+	char *const *suspects; /* of the store, not to be used */
 	void (*progress)(void *arg, uint64_t bytes); /* bytes read, as they are */
 	void *arg;
 };

@@ -78,7 +78,7 @@ static int tell_image(struct unpacker *u, const struct room_message *image, cons
 
 static int check_platform(struct unpacker *u, const struct oci_config *c, struct error *e)
 {
-	if (oci_platform_fits(&u->platform, c->os, c->architecture, c->variant))
+	if (u->req->again || oci_platform_fits(&u->platform, c->os, c->architecture, c->variant))
 		return 0;
 	error_set(e, EBADMSG, "it is for %.30s/%.30s, asked for is %s/%s", c->os, c->architecture, u->platform.os,
 		  u->platform.architecture);
@@ -484,6 +484,7 @@ static int work(struct unpacker *u, struct error *e)
 	if (fstat(u->req->input, &st) < 0)
 		return error_errno(e, errno, "cannot look at it");
 	objects_init(&u->objects, u->st->objects, u->st->store_objects);
+	u->objects.suspects = u->req->suspects;
 	if (u->req->import)
 		return import(u, e);
 	if (!S_ISDIR(st.st_mode))
