@@ -23,7 +23,6 @@ enum { TRIES = 3 };
 /* What the container process checks with; a copy of it is in that process. */
 struct atrest {
 	struct seen objects, slot;
-	int fds[ATREST_FDS];
 };
 
 static void free_atrest(void *arg)
@@ -32,8 +31,6 @@ static void free_atrest(void *arg)
 
 	seen_free(&a->objects);
 	seen_free(&a->slot);
-	for (int i = 0; i < ATREST_FDS; i++)
-		cleanup_close(&a->fds[i]);
 	free(a);
 }
 
@@ -269,8 +266,6 @@ int atrest_ready(const struct container *c, struct spec *s, struct error *e)
 	if (tree < 0)
 		return tree;
 	a = xcalloc(1, sizeof(*a));
-	for (int i = 0; i < ATREST_FDS; i++)
-		a->fds[i] = -1;
 	r = open_objects(c, tree, &a->objects, e);
 	if (r == 0)
 		r = open_slot(c, tree, s, &a->slot, e);
@@ -290,4 +285,56 @@ void atrest_doubt(const struct container *c)
 		return;
 	seen_forget(c->config.tree, NULL);
 	seen_forget(c->config.tree, c->config.slot);
+}
+
+/* --- restarts without root --------------------------------------------------------------------------------------- */
+
+static int open_index(int tree, const char *slot)
+{
+	char name[96];
+
+	seen_name(slot, name);
+	return openat(tree, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int atrest_fds(const struct container *c, int fds[static ATREST_FDS], struct error *e)
+{
+	_cleanup_close_ int tree = -1;
+
+	for (int i = 0; i < ATREST_FDS; i++)
+		fds[i] = -1;
+	if (!c->config.tree)
+		return 0;
+	tree = tree_dir(c->config.tree, e);
+	if (tree < 0)
+		return tree;
+	fds[0] = open_index(tree, NULL);
+	fds[1] = open_index(tree, c->config.slot);
+	if (fds[0] >= 0 && fds[1] >= 0)
+		return 0;
+	error_errno(e, errno, "what was seen of tree %.12s", c->config.tree);
+	for (int i = 0; i < ATREST_FDS; i++)
+		cleanup_close(&fds[i]);
+	return e ? e->code : -EIO;
+}
+
+int atrest_from_fds(const struct container *c, const int fds[static ATREST_FDS], struct spec *s, struct error *e)
+{
+	struct atrest *a;
+	int r;
+
+	if (!c->config.tree)
+		return 0;
+	a = xcalloc(1, sizeof(*a));
+	r = seen_map(fds[0], c->config.tree, NULL, &a->objects);
+	if (r == 0)
+		r = seen_map(fds[1], c->config.tree, c->config.slot, &a->slot);
+	if (r < 0) {
+		free_atrest(a);
+		return error_errno(e, r, "nothing was kept by which image %s is verified", image_name(c));
+	}
+	s->root.check = check;
+	s->root.check_free = free_atrest;
+	s->root.check_arg = a;
+	return 0;
 }

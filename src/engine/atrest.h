@@ -19,9 +19,12 @@ int atrest_ready(const struct container *c, struct spec *s, struct error *e);
 /* After a start that ended with -EUCLEAN: forgets what was vouched for, so that the next atrest_ready() looks itself. */
 void atrest_doubt(const struct container *c);
 
-/* For a restart by an owner without root: the indexes as descriptors. -1: none. */
+/*
+ * For a restart by an owner who is not root and reaches neither store nor brig-image: the indexes as descriptors. What moved since
+ * then ends such a restart, whatever its content is.
+ */
 enum { ATREST_FDS = 2 };
-int atrest_fds(const struct spec *s, int fds[static ATREST_FDS]);
+int atrest_fds(const struct container *c, int fds[static ATREST_FDS], struct error *e); /* to close; -1 without an image */
 int atrest_from_fds(const struct container *c, const int fds[static ATREST_FDS], struct spec *s, struct error *e);
 
 /*

@@ -77,10 +77,11 @@ int life_remove_locked(struct container *c, bool volumes, int userns_fd, struct 
  * them into the kit; those of `cg` are taken. kept_take(): the owner takes them up, once. kept_refill(): it puts its own into a
  * new kit.
  */
-int kept_fill(struct started *st, struct cgroup *cg, struct error *e);
+int kept_fill(struct started *st, const struct container *c, struct cgroup *cg, struct error *e);
 void kept_take(const struct monitor_kit *kit);
 int kept_refill(struct started *st, struct error *e);
 bool kept_is_owner(void); /* this process is such an owner */
+const int *kept_seen(void); /* for atrest_from_fds(); not to be closed */
 int kept_secrets(void);	  /* the memory file of secret.h, -1 for none; not to be closed */
 /* The container's cgroup: by the kept descriptors, else by its path. */
 int kept_cgroup(const char *path, struct cgroup *cg, struct error *e);

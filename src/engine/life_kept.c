@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/home.h"
+#include "engine/atrest.h"
 #include "engine/secret.h"
 
 #include <fcntl.h>
@@ -22,9 +23,9 @@ static const char *const dirs[] = { "containers", "names", "ids", "run", "events
 
 static struct {
 	bool taken;
-	int cgroups[CG_COUNT], procs[CG_COUNT], mntns, secrets;
-	size_t n_cgroups, n_procs;
-} kept = { .mntns = -1, .secrets = -1 };
+	int cgroups[CG_COUNT], procs[CG_COUNT], mntns, secrets, seen[ATREST_FDS];
+	size_t n_cgroups, n_procs, n_seen;
+} kept = { .mntns = -1, .secrets = -1, .seen = { -1, -1 } };
 
 static int add(struct started *st, int fd, const char *what, struct error *e)
 {
@@ -48,7 +49,17 @@ static int keep_cgroup(struct started *st, struct cgroup *cg, struct error *e)
 	return r;
 }
 
-int kept_fill(struct started *st, struct cgroup *cg, struct error *e)
+static int add_seen(struct started *st, const struct container *c, struct error *e)
+{
+	int fds[ATREST_FDS], r = atrest_fds(c, fds, e);
+
+	for (int i = 0; r == 0 && i < ATREST_FDS; i++)
+		if (fds[i] >= 0)
+			r = add(st, fds[i], "index", e);
+	return r;
+}
+
+int kept_fill(struct started *st, const struct container *c, struct cgroup *cg, struct error *e)
 {
 	int fds[CG_COUNT], r = 0;
 	size_t n;
@@ -62,6 +73,8 @@ int kept_fill(struct started *st, struct cgroup *cg, struct error *e)
 		r = add(st, fcntl(st->launched.mntns_fd, F_DUPFD_CLOEXEC, 3), "mount namespace", e);
 	if (r == 0 && st->launched.mntns_fd >= 0 && secret_fd(&st->spec) >= 0)
 		r = add(st, fcntl(secret_fd(&st->spec), F_DUPFD_CLOEXEC, 3), "secrets", e);
+	if (r == 0 && st->launched.mntns_fd >= 0)
+		r = add_seen(st, c, e);
 	if (r < 0 || !st->plan.cgroup.path[0])
 		return r;
 	if (cgroup_fds(cg, fds) == 0)
@@ -93,7 +106,10 @@ static void take_one(int fd)
 		kept.cgroups[kept.n_cgroups++] = fd;
 	else if (secret_is_fd(fd))
 		kept.secrets = fd;
-	else if (S_ISREG(st.st_mode) && kept.n_procs < CG_COUNT)
+	else if (S_ISREG(st.st_mode) && fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC) {
+		if (kept.n_seen < ATREST_FDS)
+			kept.seen[kept.n_seen++] = fd;
+	} else if (S_ISREG(st.st_mode) && kept.n_procs < CG_COUNT)
 		kept.procs[kept.n_procs++] = fd;
 }
 
@@ -124,11 +140,18 @@ int kept_refill(struct started *st, struct error *e)
 		r = add(st, fcntl(kept.mntns, F_DUPFD_CLOEXEC, 3), "mount namespace", e);
 	if (r == 0 && kept.secrets >= 0)
 		r = add(st, fcntl(kept.secrets, F_DUPFD_CLOEXEC, 3), "secrets", e);
+	for (size_t i = 0; r == 0 && i < kept.n_seen; i++)
+		r = add(st, fcntl(kept.seen[i], F_DUPFD_CLOEXEC, 3), "index", e);
 	for (size_t i = 0; r == 0 && i < kept.n_cgroups; i++)
 		r = add(st, fcntl(kept.cgroups[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
 	for (size_t i = 0; r == 0 && i < kept.n_procs; i++)
 		r = add(st, fcntl(kept.procs[i], F_DUPFD_CLOEXEC, 3), "cgroup", e);
 	return r;
+}
+
+const int *kept_seen(void)
+{
+	return kept.seen;
 }
 
 int kept_secrets(void)

@@ -308,7 +308,7 @@ static int fill_kit(struct container *c, struct started *st, struct error *e)
 		watch_oom(st, &cg);
 	if (kept_is_owner())
 		return kept_refill(st, e);
-	return geteuid() == 0 ? kept_fill(st, &cg, e) : 0;
+	return geteuid() == 0 ? kept_fill(st, c, &cg, e) : 0;
 }
 
 static void kit_streams(struct started *st)
@@ -381,8 +381,8 @@ static int plan_all(struct container *c, struct started *st, struct net_start *n
 {
 	int r = container_spec(c, &st->spec, e);
 
-	if (r == 0 && !kept_is_owner())
-		r = atrest_ready(c, &st->spec, e);
+	if (r == 0)
+		r = kept_is_owner() ? atrest_from_fds(c, kept_seen(), &st->spec, e) : atrest_ready(c, &st->spec, e);
 	if (kept_is_owner() && c->state.cgroup && *c->state.cgroup)
 		st->spec.cgroup_stands = xstrdup(c->state.cgroup);
 	if (r == 0)
@@ -503,7 +503,7 @@ int life_launch(struct container *c, const struct life_kept *from, struct starte
 	int r = launch_once(c, from, st, &own);
 
 	/* A file of the image moved. If its content is what it was (a backup was played back, say), that is no reason to stop. */
-	if (r == -EUCLEAN && st->spec.root.check) {
+	if (r == -EUCLEAN && st->spec.root.check && !kept_is_owner()) {
 		struct started again;
 
 		started_init(&again);

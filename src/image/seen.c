@@ -423,13 +423,19 @@ uint64_t seen_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	clock_gettime(CLOCK_REALTIME, &now);
 	return ns(&now);
 }
 
 void seen_settle(uint64_t before)
 {
+	struct timespec now;
+
 	/* A tick is 10 ms at most; a clock that is set back meanwhile holds nobody up. */
-	for (int i = 0; i < 100 && seen_now() <= before; i++)
+	for (int i = 0; i < 100; i++) {
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		if (ns(&now) > before)
+			return;
 		nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
+	}
 }

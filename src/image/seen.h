@@ -94,10 +94,10 @@ void seen_end(struct seen_writer *w);
 
 /*
  * A change within one tick of the kernel's clock after the comparison would leave no trace (before Linux 6.13). So who compares takes
- * the time first, seen_now(), waits with seen_settle() until the clock has ticked (some milliseconds), compares, and makes an index
- * only of what changed no later than that time.
+ * the time first, seen_now(), waits with seen_settle() until the clock that stamps files, which moves by ticks, has gone past it (some
+ * milliseconds), compares, and makes an index only of what changed no later than that time.
  */
-uint64_t seen_now(void); /* nanoseconds, of the clock that stamps files */
+uint64_t seen_now(void); /* nanoseconds since 1970 */
 void seen_settle(uint64_t before);
 uint64_t seen_ctime(const struct stat *st);
 

@@ -102,11 +102,6 @@ static mode_t type_of(char type)
 	return type == 'd' ? S_IFDIR : type == 'l' ? S_IFLNK : type == 'p' ? S_IFIFO : S_IFREG;
 }
 
-static bool same_time(const struct inode *in, const struct stat *st)
-{
-	return st->st_mtim.tv_sec == in->mtime && (uint32_t)st->st_mtim.tv_nsec == in->mtime_ns;
-}
-
 static int check_inode(struct compare *c, const char *name, const struct inode *in, const struct stat *st)
 {
 	if ((st->st_mode & S_IFMT) != type_of(in->type))
@@ -118,9 +113,12 @@ static int check_inode(struct compare *c, const char *name, const struct inode *
 	if (in->type == 'f' && (uint64_t)st->st_size != in->size)
 		return wrong(c, name, "it has %lld bytes, in the image %llu", (long long)st->st_size,
 			     (unsigned long long)in->size);
-	if (in->type != 'd' && !same_time(in, st))
-		return wrong(c, name, "its modification time is not the image's");
 	return 0;
+}
+
+static bool same_time(const struct inode *in, const struct stat *st)
+{
+	return st->st_mtim.tv_sec == in->mtime && (uint32_t)st->st_mtim.tv_nsec == in->mtime_ns;
 }
 
 /* What the attribute has to be; false: there shall be none of that name. */
@@ -319,9 +317,6 @@ static int check_extra(struct compare *c, const char *name)
 		return wrong(c, name, "%s", strerror(errno));
 	if (folder)
 		in = (struct inode){ .type = 'd', .mode = 0755 };
-	/* When it was made, nobody knows. */
-	in.mtime = st.st_mtim.tv_sec;
-	in.mtime_ns = (uint32_t)st.st_mtim.tv_nsec;
 	r = check_inode(c, name, &in, &st);
 	if (r == 0)
 		r = check_xattrs(c, dir, name, &in);
@@ -405,6 +400,9 @@ static int check_line(struct compare *c, const struct table_line *l)
 		r = check_target(c, dir, name, in);
 	if (r == 0 && in->type == 'f' && in->size > 0 && c->full)
 		r = check_bytes(c, dir, name, in);
+	/* Last: what moves it mostly shows elsewhere as well. */
+	if (r == 0 && in->type != 'd' && !same_time(in, &st))
+		r = wrong(c, name, "its modification time is not the image's");
 	if (r == 0 && in->type == 'd') {
 		r = enter(c, dir, name, l->path, l->path_len, &st);
 		if (r == 0)
