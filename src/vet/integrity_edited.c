@@ -174,12 +174,83 @@ static void look_at_digests(struct integrity *in, const struct deb *d)
 	}
 }
 
-/* The digests are as old as the package, its list as old as the installation. */
-static void look_at_times(struct integrity *in, const struct deb *d)
+/* No digests at all, although it has files. Debian's own packages always have them, those of others mostly. */
+static void look_for_digests(struct integrity *in, const struct deb *d)
 {
+	const char *by = d->pkg->maintainer ? d->pkg->maintainer : "";
+	bool own = strstr(by, "debian.org") || strstr(by, "ubuntu.com");
+
+	for (size_t i = 0; d->list && !d->sums && i < d->pkg->n_files; i++) {
+		const struct vet_file *f = d->pkg->files[i].flags & PKG_FILE_CONF ? NULL : vet_lookup(in->v, d->pkg->files[i].path);
+
+		if (!f || f->inode->type != 'f')
+			continue;
+		vet_add(in->v, "integrity", own ? edited : "V3-no-digests", own ? VET_HIGH : VET_MEDIUM, d->list, integrity_more(d->pkg),
+			"without digests nobody can tell whether its files were changed", "%s has no digests of its files", d->pkg->name);
+		return;
+	}
+}
+
+/* The digests are as old as the package, its list as old as the installation, and the status is written last. */
+static void look_at_times(struct integrity *in, const struct deb *d, const struct vet_file *status)
+{
+	const struct vet_file *late = NULL;
+
 	if (d->list && d->sums && d->sums->inode->mtime > d->list->inode->mtime)
-		vet_add(in->v, "integrity", edited, VET_HIGH, d->sums, integrity_more(d->pkg), why_edited,
-			"the digests of %s were written after it was installed", d->pkg->name);
+		late = d->sums;
+	else if (d->list && d->list->inode->mtime > status->inode->mtime)
+		late = d->list;
+	if (late)
+		vet_add(in->v, "integrity", edited, VET_HIGH, late, integrity_more(d->pkg), why_edited,
+			"the %s of %s were written after it was installed", late == d->sums ? "digests" : "names of files", d->pkg->name);
+}
+
+/* Is there a line in `a` that `b` has not? Both lists come from dpkg in the same order, but need not: a hostile one is compared as it is. */
+static bool has_new_line(const struct vet_bytes *a, const struct vet_bytes *b)
+{
+	const unsigned char *s = a->data, *end = s + a->size, *t = b->data, *stop = t + b->size;
+
+	while (s < end) {
+		const unsigned char *nl = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((nl ? nl : end) - s);
+
+		/* Lines are only ever taken out: what is left stands in the old order. */
+		for (;; t++) {
+			const unsigned char *next = t < stop ? memchr(t, '\n', (size_t)(stop - t)) : NULL;
+			size_t m = t < stop ? (size_t)((next ? next : stop) - t) : 0;
+
+			if (t >= stop)
+				return true;
+			if (m == n && memcmp(s, t, n) == 0)
+				break;
+			t += m;
+		}
+		t += n + 1;
+		s += n + 1;
+	}
+	return false;
+}
+
+/*
+ * A record that a higher layer changed while the version stayed. Digests never change then; a list loses what another package takes over
+ * (deb, Replaces), and gains nothing.
+ */
+static void look_at_record(struct integrity *in, const struct deb *d, const struct vet_file *f, bool list)
+{
+	const struct vet_file *before = f && f->layer > 0 ? lower_file(in, f->path, f->layer) : NULL;
+	_cleanup_vet_bytes_ struct vet_bytes now = { 0 }, then = { 0 };
+	const char *was, *is;
+
+	if (!before || !before->inode || before->inode->type != 'f' || streq(before->inode->object, f->inode->object))
+		return;
+	was = version_at(in, d->pkg, before->layer);
+	is = version_at(in, d->pkg, f->layer);
+	if (!was || !is || !streq(was, is) || vet_read(in->v, f, 64 << 20, &now) < 0 || vet_read(in->v, before, 64 << 20, &then) < 0)
+		return;
+	if ((now.size == then.size && memcmp(now.data, then.data, now.size) == 0) || (list && !has_new_line(&now, &then)))
+		return;
+	vet_add(in->v, "integrity", edited, VET_HIGH, f, integrity_more(d->pkg), why_edited,
+		"the %s of %s were changed in layer %u, while its version stayed", list ? "names of files" : "digests", d->pkg->name, f->layer);
 }
 
 /* A file that a package brought is no younger than the package. */
@@ -261,6 +332,7 @@ static void look_at_size(struct integrity *in, const struct deb *d)
 
 static void look_at_debs(struct integrity *in)
 {
+	const struct vet_file *status = vet_find(in->v, "var/lib/dpkg/status");
 	size_t n = 0, listless = 0, late = 0;
 	_cleanup_free_ struct deb *debs = xcalloc(in->inv->n_system + 1, sizeof(*debs));
 
@@ -273,7 +345,8 @@ static void look_at_debs(struct integrity *in)
 			continue;
 		*d = (struct deb){ pkg, &in->states[i], info(in, pkg, "list"), info(in, pkg, "md5sums") };
 		listless += !d->list;
-		late += d->list && d->sums && d->sums->inode->mtime > d->list->inode->mtime;
+		late += d->list && (d->list->inode->mtime > status->inode->mtime ||
+					   (d->sums && d->sums->inode->mtime > d->list->inode->mtime));
 		n++;
 	}
 	if (n > 0 && listless == n) {
@@ -291,11 +364,14 @@ static void look_at_debs(struct integrity *in)
 			vet_add(in->v, "integrity", edited, VET_HIGH, NULL, integrity_more(debs[i].pkg),
 				"dpkg writes a list for every package: without it no file of the package can be compared",
 				"%s is recorded as installed, but its list of files is gone", debs[i].pkg->name);
+		look_for_digests(in, &debs[i]);
 		look_at_digests(in, &debs[i]);
+		look_at_record(in, &debs[i], debs[i].list, true);
+		look_at_record(in, &debs[i], debs[i].sums, false);
 		look_at_size(in, &debs[i]);
 		if (late > 3 && late > n / 4)
 			continue;
-		look_at_times(in, &debs[i]);
+		look_at_times(in, &debs[i], status);
 		look_at_files(in, &debs[i]);
 	}
 }

@@ -241,6 +241,18 @@ copy_base() {
     run ! cmp -s "$TT/sums" "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums"
     poisoned "f|usr/bin/cat|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums"
     assert_eq "$(said usr/bin/cat)" "high V3-database-edited"
+    assert_eq "$(said var/lib/dpkg/info/coreutils.md5sums | grep high)" "high V3-database-edited"
+    # A new file, made the package's own in both records.
+    { cat "$BASE_ROOT/var/lib/dpkg/info/coreutils.list" && echo /usr/bin/evil; } >"$TT/list"
+    { cat "$BASE_ROOT/var/lib/dpkg/info/coreutils.md5sums" && echo "$(md5sum <"$TT/cat" | cut -d' ' -f1)  usr/bin/evil"; } >"$TT/sums2"
+    poisoned "f|usr/bin/evil|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums2" \
+        "f|var/lib/dpkg/info/coreutils.list|0644|0|0|@$TT/list"
+    assert_eq "$(said var/lib/dpkg/info/coreutils.list | grep high)" "high V3-database-edited"
+    assert_eq "$(said var/lib/dpkg/info/coreutils.md5sums | grep high)" "high V3-database-edited"
+    # What another package takes over goes out of the list, as dpkg does it: no finding.
+    grep -vx '/usr/bin/tac' "$BASE_ROOT/var/lib/dpkg/info/coreutils.list" >"$TT/list"
+    poisoned "f|var/lib/dpkg/info/coreutils.list|0644|0|0|@$TT/list"
+    assert_eq "$(said "" | grep -v '^info ')" ""
     # An upgrade does the same and changes the version: no finding.
     sed '/^Package: coreutils$/,/^$/s/^Version: .*/&+new/' "$BASE_ROOT/var/lib/dpkg/status" >"$TT/status"
     poisoned "f|usr/bin/cat|0755|0|0|@$TT/cat" "f|var/lib/dpkg/info/coreutils.md5sums|0644|0|0|@$TT/sums" "f|var/lib/dpkg/status|0644|0|0|@$TT/status"
@@ -253,6 +265,12 @@ copy_base() {
     # tar: program and digest changed.
     printf '#!/bin/sh\n' >"$TT/root/usr/bin/tar"
     sed -i "s|^.*  bin/tar$|$(md5sum <"$TT/root/usr/bin/tar" | cut -d' ' -f1)  bin/tar|" "$info/tar.md5sums"
+    # dash: a new file in both records, the digests first, so that they are not the younger ones. findutils: no digests any more.
+    printf '#!/bin/sh\n' >"$TT/root/usr/bin/evil"
+    echo "$(md5sum <"$TT/root/usr/bin/evil" | cut -d' ' -f1)  usr/bin/evil" >>"$info/dash.md5sums"
+    echo /usr/bin/evil >>"$info/dash.list"
+    touch -r "$info/dash.list" "$info/dash.md5sums"
+    rm "$info/findutils.md5sums"
     # sed: the digest taken out, the time set back.
     echo x >>"$TT/root/usr/bin/sed"
     touch -r "$info/sed.md5sums" "$TT/stamp"
@@ -270,10 +288,12 @@ copy_base() {
     assert_ok
     assert_eq "$(said var/lib/dpkg/info/tar.md5sums)" "high V3-database-edited"
     assert_eq "$(said usr/bin/sed)" "high V3-database-edited"
+    assert_eq "$(said var/lib/dpkg/info/dash.list)" "high V3-database-edited"
+    assert_eq "$(said var/lib/dpkg/info/findutils.list)" "high V3-database-edited"
     assert_eq "$(member '[.findings[] | select(.rule == "V3-database-edited" and .more.package == "grep")] | length')" 1
     assert_eq "$(said var/lib/dpkg/info/gzip.list)" "high V3-size"
     # And nothing else.
-    assert_eq "$(member '[.findings[] | select(.check == "integrity" and (.level | test("high|critical"))) | .more.package] | unique | join(" ")')" "grep gzip sed tar"
+    assert_eq "$(member '[.findings[] | select(.check == "integrity" and (.level | test("high|critical"))) | .more.package] | unique | join(" ")')" "dash findutils grep gzip sed tar"
 }
 
 @test "distroless images: a file of status and digests for each package" {
