@@ -149,8 +149,8 @@ static int read_material(const json_t *m, enum bundle_version v, struct sigstore
 	return r < 0 ? r : read_stamps(json_object_get(m, "timestampVerificationData"), p, e);
 }
 
-static int verify_envelope(const json_t *d, const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p,
-			   struct sig_claim *out, struct error *e)
+int dsse_verify(const json_t *d, const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p,
+		struct sig_claim *out, struct error *e)
 {
 	_cleanup_buf_ struct buf payload = { 0 }, pae = { 0 };
 	const json_t *sigs = json_object_get(d, "signatures");
@@ -217,7 +217,7 @@ int sigstore_bundle_verify(const struct sig_blob *b, const struct sig_keys *keys
 	if (r == 0 && (envelope != NULL) + (message != NULL) != 1)
 		r = error_set(e, EBADMSG, "bundle: not exactly one of dsseEnvelope and messageSignature");
 	if (r == 0)
-		r = envelope ? verify_envelope(envelope, b, keys, &p, &claim, e) : verify_message(message, keys, &p, &claim, e);
+		r = envelope ? dsse_verify(envelope, b, keys, &p, &claim, e) : verify_message(message, keys, &p, &claim, e);
 	if (r < 0)
 		return r;
 	*out = claim;

@@ -77,6 +77,14 @@ static int read_times(const struct sig_blob *b, const struct sig_keys *keys, str
 	return r;
 }
 
+/* What an attestation has in annotations; its signature stands in the envelope. */
+static int read_surroundings(const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p, struct error *e)
+{
+	int r = keys->n_keys > 0 ? 0 : read_certificate(b, p, e);
+
+	return r < 0 ? r : read_times(b, keys, p, e);
+}
+
 static int read_proof(const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p, struct error *e)
 {
 	const char *sig = NULL;
@@ -88,8 +96,7 @@ static int read_proof(const struct sig_blob *b, const struct sig_keys *keys, str
 		return error_set(e, EBADMSG, "the signature's annotation " PREFIX_COSIGN "signature is missing");
 	if (base64_decode(sig, strlen(sig), &p->sig) < 0 || p->sig.len == 0)
 		return error_set(e, EBADMSG, "the annotation " PREFIX_COSIGN "signature is not base64");
-	r = keys->n_keys > 0 ? 0 : read_certificate(b, p, e);
-	return r < 0 ? r : read_times(b, keys, p, e);
+	return read_surroundings(b, keys, p, e);
 }
 
 /* An object with these members and no others; each must be an object or a string as `types` says ('o', 's', '?': optional object). */
@@ -164,5 +171,25 @@ int cosign_simple_verify(const struct sig_blob *b, const struct sig_keys *keys, 
 		return r;
 	*out = claim;
 	claim = (struct sig_claim){ 0 };
+	return 0;
+}
+
+int cosign_attestation_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e)
+{
+	_cleanup_proof_ struct sigstore_proof p = { 0 };
+	_cleanup_claim_ struct sig_claim claim = { .digest = "" };
+	_cleanup_json_ json_t *j = NULL;
+	int r;
+
+	if (b->size > SIG_BLOB_MAX)
+		return error_set(e, EBADMSG, "the attestation is too long");
+	j = json_parse(b->data, b->size, "the attestation", e);
+	r = j ? read_surroundings(b, keys, &p, e) : e->code;
+	if (r == 0)
+		r = dsse_verify(j, b, keys, &p, &claim, e);
+	if (r < 0)
+		return r;
+	*out = claim;
+	claim = (struct sig_claim){ .digest = "" };
 	return 0;
 }

@@ -19,6 +19,7 @@ static const struct {
 	verifier verify;
 } verifiers[] = {
 	{ SIG_COSIGN_SIMPLE, REQUIRE_SIGSTORE, cosign_simple_verify },
+	{ SIG_COSIGN_ATTESTATION, REQUIRE_SIGSTORE, cosign_attestation_verify },
 	{ SIG_SIGSTORE_BUNDLE, REQUIRE_SIGSTORE, sigstore_bundle_verify },
 	{ SIG_NOTATION_JWS, REQUIRE_NOTATION, notation_jws_verify },
 	{ SIG_NOTATION_COSE, REQUIRE_NOTATION, notation_cose_verify },

@@ -25,6 +25,7 @@ struct sig_blob {
 	enum sig_kind {
 		SIG_GPG_SIMPLE,	     /* one OpenPGP signed message; containers-signature(5) */
 		SIG_COSIGN_SIMPLE,   /* payload of a layer of sha256-HEX.sig; the signature stands in `annotations` */
+		SIG_COSIGN_ATTESTATION, /* DSSE envelope, layer of sha256-HEX.att; certificate and log entry stand in `annotations` */
 		SIG_SIGSTORE_BUNDLE, /* sigstore bundle v0.1 to v0.3, signature or attestation */
 		SIG_NOTATION_JWS,
 		SIG_NOTATION_COSE,
@@ -97,6 +98,7 @@ static inline void sig_claim_free(struct sig_claim *c)
 /* SIG_GPG_SIMPLE is no pure function: trust/gpg.h. */
 /* trust/cosign*.c */
 int cosign_simple_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);
+int cosign_attestation_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);
 int sigstore_bundle_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);
 /* trust/notation*.c */
 int notation_jws_verify(const struct sig_blob *b, const struct sig_keys *keys, struct sig_claim *out, struct error *e);

@@ -38,6 +38,10 @@ int sigstore_prove(const struct sig_keys *keys, const struct sigstore_proof *p, 
 /* Pre-authentication encoding (DSSE protocol.md): what the signature of an envelope is over. */
 void dsse_pae(const char *type, const void *payload, size_t n, struct buf *out);
 
+/* An envelope with exactly one signature and a statement; the signature goes into the proof. As X_verify of signature.h. */
+int dsse_verify(const json_t *d, const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p,
+		struct sig_claim *out, struct error *e);
+
 /*
  * An in-toto statement (v0.1, v1) in `payload`: its subject into the claim's digest, "predicateType" and "predicate" into `more`.
  * `want`: as sig_blob.subject.

@@ -164,6 +164,7 @@ static void add_layer(struct verifying *v, const json_t *manifest, const json_t 
 		enum sig_kind kind;
 	} kinds[] = {
 		{ "application/vnd.dev.cosign.simplesigning.v1+json", SIG_COSIGN_SIMPLE },
+		{ "application/vnd.dsse.envelope.v1+json", SIG_COSIGN_ATTESTATION },
 		{ "application/jose+json", SIG_NOTATION_JWS },
 		{ "application/cose", SIG_NOTATION_COSE },
 	};

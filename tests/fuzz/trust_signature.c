@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What registries send as signatures, by the first byte: 'b' a sigstore bundle, 'c' a simple signing payload with its annotations,
- * 'j' JWS and 'o' COSE of notation, 'd' a statement in DSSE, 'n' a log's checkpoint, 'e' a log's entry, 'k' a public key, 'x' PEM
+ * 'a' an attestation with its annotations, 'j' JWS and 'o' COSE of notation, 'd' a statement in DSSE, 'n' a log's checkpoint, 'e' a log's entry, 'k' a public key, 'x' PEM
  * certificates, 't' a timestamp, 'i' CBOR alone. No key of the policy can have made any of it: whatever is taken is a forgery.
  */
 #include "base/cleanup.h"
@@ -48,6 +48,7 @@ static void signature(enum sig_kind kind, const char *text, size_t n, json_t *an
 {
 	static int (*const verify[])(const struct sig_blob *, const struct sig_keys *, struct sig_claim *, struct error *) = {
 		[SIG_COSIGN_SIMPLE] = cosign_simple_verify,
+		[SIG_COSIGN_ATTESTATION] = cosign_attestation_verify,
 		[SIG_SIGSTORE_BUNDLE] = sigstore_bundle_verify,
 		[SIG_NOTATION_JWS] = notation_jws_verify,
 		[SIG_NOTATION_COSE] = notation_cose_verify,
@@ -81,6 +82,16 @@ static void simple(const char *text, size_t n)
 	signature(SIG_COSIGN_SIMPLE, text, first, json_is_object(a) ? a : NULL);
 	if (cosign_payload_claim(text, first, &c, &e) == 0 && (!hex_valid(c.digest, 64) || !c.identity))
 		abort();
+}
+
+/* The same for an envelope. */
+static void attestation(const char *text, size_t n)
+{
+	const char *zero = memchr(text, 0, n);
+	size_t first = zero ? (size_t)(zero - text) : n;
+	_cleanup_json_ json_t *a = zero ? json_loadb(zero + 1, n - first - 1, 0, NULL) : NULL;
+
+	signature(SIG_COSIGN_ATTESTATION, text, first, json_is_object(a) ? a : NULL);
 }
 
 static void statement(const char *text, size_t n)
@@ -198,6 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'c':
 		simple(text, size);
+		break;
+	case 'a':
+		attestation(text, size);
 		break;
 	case 'j':
 		signature(SIG_NOTATION_JWS, text, size, NULL);

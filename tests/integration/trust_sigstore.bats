@@ -239,3 +239,32 @@ trust_json() { jq -n --arg r "$REGISTRY/$REPO" --arg k "$T/a.pub" "{scopes: {(\$
     done
     rm "$BRIG_CONFIG/trust.json"
 }
+
+@test "an attestation under cosign's older tag is provenance, and no signature" {
+    local hex provenance=https://slsa.dev/provenance/v1 type=application/vnd.dsse.envelope.v1+json
+    hex=$(digest one)
+    rm "$BRIG_CONFIG/policy.json"
+    attest "$REPO" "$hex" a "$provenance"
+    jq -c .dsseEnvelope "$TT/bundle" >"$TT/envelope"
+    jq -n --arg m "$MANIFEST" --arg t "$type" --arg c "$(blob_put "$REPO" "$TT/empty")" --arg d "$(blob_put "$REPO" "$TT/envelope")" \
+        --argjson n "$(stat -c %s "$TT/envelope")" '{schemaVersion: 2, mediaType: $m,
+        config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $c, size: 2},
+        layers: [{mediaType: $t, digest: $d, size: $n, annotations: {"dev.cosignproject.cosign/signature": ""}}]}' >"$TT/att"
+    # The referrer goes: what counts is the tag.
+    jq '.manifests = []' "$TT/index" >"$TT/none"
+    manifest_put "$REPO" "sha256-$hex" application/vnd.oci.image.index.v1+json "$TT/none"
+    brig pull -q "$IMAGE"
+    trust_json "[{type: \"sigstoreSigned\", keyPath: \$k, predicateType: \"$provenance\", builder: \"https://builder.test\"}]"
+    run_it
+    assert_exit 125
+    manifest_put "$REPO" "sha256-$hex.att" "$MANIFEST" "$TT/att"
+    pull_anew
+    run_it
+    assert_ok
+    assert_line '^one$'
+    trust_json '[{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: "anyIdentity"}}]'
+    run_it
+    assert_exit 125
+    assert_line 'not a signature'
+    rm "$BRIG_CONFIG/trust.json"
+}

@@ -46,6 +46,7 @@ static void of_sigstore(void **state)
 	_cleanup_json_ json_t *envelope = sigstore_bundle(&s, statement, true), *message = sigstore_message_bundle(&s, "{}", false),
 			      *a = sigstore_annotations(&s, payload, true), *entry = NULL;
 	seed_json("bundle-envelope", 'b', envelope);
+	seed_json("attestation", 'a', json_object_get(envelope, "dsseEnvelope"));
 	seed_json("bundle-message", 'b', message);
 	notes = json_text(a);
 	buf_add(&simple, payload, strlen(payload) + 1);

@@ -319,6 +319,57 @@ static void malformed(void **state)
 	EXPECT(-EKEYREJECTED, "policy's key", verify(raw, &keys, NULL, &e));
 }
 
+static int verify_attestation(const json_t *envelope, json_t *annotations, const struct sig_keys *keys, struct sig_claim *out,
+			      struct error *e)
+{
+	_cleanup_free_ char *text = json_text(envelope);
+	struct sig_blob b = { .kind = SIG_COSIGN_ATTESTATION, .data = text, .size = strlen(text), .annotations = annotations };
+
+	sig_claim_free(out);
+	return cosign_attestation_verify(&b, keys, out, e);
+}
+
+/* The older habit: the envelope alone is the layer, everything else stands in its annotations. */
+static void attestations(void **state)
+{
+	_cleanup_sigstore_ struct sigstore s;
+	_cleanup_claim_ struct sig_claim c = { .digest = "" };
+	_cleanup_free_ char *statement = sigstore_statement("https://cyclonedx.org/bom"), *promise = NULL, *log = NULL,
+			    *chain = NULL;
+
+	(void)state;
+	sigstore_open(&s);
+	_cleanup_json_ json_t *pair = sigstore_bundle(&s, statement, false), *person = sigstore_bundle(&s, statement, true), *a = NULL;
+	const json_t *mine = json_object_get(pair, "dsseEnvelope"), *theirs = json_object_get(person, "dsseEnvelope");
+	const json_t *entry = json_array_get(json_object_get(json_object_get(person, "verificationMaterial"), "tlogEntries"), 0);
+	struct sig_keys keys = sigstore_pair(&s), keyless_keys = sigstore_keyless(&s);
+	_cleanup_buf_ struct buf spki = { 0 };
+	char id[65];
+
+	EXPECT(0, NULL, verify_attestation(mine, NULL, &keys, &c, &e));
+	assert_string_equal(c.digest, IMAGE_HEX);
+	assert_string_equal(json_string_value(json_object_get(c.more, "predicateType")), "https://cyclonedx.org/bom");
+	EXPECT(-EKEYREJECTED, "policy's key", verify_attestation(theirs, NULL, &keys, &c, &e));
+	EXPECT(-EKEYREJECTED, "no certificate", verify_attestation(theirs, NULL, &keyless_keys, &c, &e));
+	EXPECT(-EBADMSG, "nobody knows", verify_attestation(pair, NULL, &keys, &c, &e)); /* a bundle is no envelope */
+	/* Keyless, with the log's entry as an annotation. */
+	const char *b64 = json_string_value(json_object_get(entry, "canonicalizedBody"));
+	_cleanup_buf_ struct buf decoded = { 0 };
+	assert_int_equal(base64_decode(b64, strlen(b64), &decoded), 0);
+	promise = signer_promise(s.log, decoded.data, SIGNED_AT, 42);
+	signer_public_der(s.log, &spki);
+	sha256_hex(spki.data, spki.len, id);
+	log = xasprintf("{\"SignedEntryTimestamp\":\"%s\",\"Payload\":{\"body\":\"%s\",\"integratedTime\":%d,\"logIndex\":42,"
+			"\"logID\":\"%s\"}}", promise, b64, SIGNED_AT, id);
+	chain = xasprintf("%s%s", s.mid_pem, s.root_pem);
+	a = json_pack("{s:s,s:s,s:s,s:s}", "dev.cosignproject.cosign/signature", "", "dev.sigstore.cosign/bundle", log,
+		      "dev.sigstore.cosign/certificate", s.leaf_pem, "dev.sigstore.cosign/chain", chain);
+	EXPECT(0, NULL, verify_attestation(theirs, a, &keyless_keys, &c, &e));
+	assert_int_equal(c.time, SIGNED_AT);
+	json_object_set_new(a, "dev.sigstore.cosign/certificate", json_string(s.tsa_pem));
+	EXPECT(-EKEYREJECTED, "not made by this key", verify_attestation(theirs, a, &keyless_keys, &c, &e));
+}
+
 static void kinds(void **state)
 {
 	(void)state;
@@ -335,7 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(with_key_pair),    cmocka_unit_test(keyless),	 cmocka_unit_test(messages), cmocka_unit_test(statements),
-		cmocka_unit_test(several_subjects), cmocka_unit_test(malformed), cmocka_unit_test(kinds),
+		cmocka_unit_test(several_subjects), cmocka_unit_test(malformed), cmocka_unit_test(kinds), cmocka_unit_test(attestations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
