@@ -71,8 +71,8 @@ static int read_times(const struct sig_blob *b, const struct sig_keys *keys, str
 		p->n_entries = r == 0 ? 1 : 0;
 	}
 	if (r == 0 && stamp && keys->n_timestamp_roots > 0) {
+		p->n_stamps = 1; /* what was read of it is freed with the rest */
 		r = read_stamp(stamp, &p->stamps[0], e);
-		p->n_stamps = r == 0 ? 1 : 0;
 	}
 	return r;
 }

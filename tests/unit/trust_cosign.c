@@ -246,6 +246,32 @@ static void swapped(void **state)
 	}
 }
 
+static void bad_stamps(void **state)
+{
+	static const char *bad[] = { "x", "{}", "[]", "{\"SignedRFC3161Timestamp\":\"AAAA\",\"more\":1}", "{\"SignedRFC3161Timestamp\":7}",
+		"{\"SignedRFC3161Timestamp\":\"\"}", "{\"SignedRFC3161Timestamp\":\"AAAA!AAA\"}" };
+	_cleanup_sigstore_ struct sigstore s;
+	_cleanup_free_ char *payload = sigstore_payload(IMAGE_HEX, "q.io/a/b");
+
+	(void)state;
+	sigstore_open(&s);
+	_cleanup_json_ json_t *a = sigstore_annotations(&s, payload, true);
+	struct sig_keys keys = sigstore_keyless(&s);
+
+	keys.timestamp_roots = &s.tsas;
+	keys.n_timestamp_roots = 1;
+	EXPECT(0, NULL, verify(payload, a, &keys, NULL, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		json_object_set_new(a, "dev.sigstore.cosign/rfc3161timestamp", json_string(bad[i]));
+		EXPECT(-EBADMSG, "rfc3161timestamp", verify(payload, a, &keys, NULL, &e));
+	}
+	/* Base64 of something else is no proof; the log's word is one. */
+	json_object_set_new(a, "dev.sigstore.cosign/rfc3161timestamp", json_string("{\"SignedRFC3161Timestamp\":\"AAAA\"}"));
+	EXPECT(0, NULL, verify(payload, a, &keys, NULL, &e));
+	keys.n_rekor = 0;
+	EXPECT(-EBADMSG, "nothing proves", verify(payload, a, &keys, NULL, &e));
+}
+
 /* Authorities that are not Fulcio: the certificate must be good now. */
 static void own_authority(void **state)
 {
@@ -275,7 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_pair), cmocka_unit_test(payloads),	     cmocka_unit_test(keyless),
-		cmocka_unit_test(swapped),  cmocka_unit_test(own_authority),
+		cmocka_unit_test(swapped),  cmocka_unit_test(bad_stamps),  cmocka_unit_test(own_authority),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
