@@ -393,11 +393,13 @@ static int check_line(struct compare *c, const struct table_line *l)
 			note(c, 'f', &st, name);
 		return r;
 	}
-	r = check_inode(c, name, in, &st);
+	/* First what says most about what was done. */
+	if (in->type == 'l' && S_ISLNK(st.st_mode))
+		r = check_target(c, dir, name, in);
+	if (r == 0)
+		r = check_inode(c, name, in, &st);
 	if (r == 0)
 		r = check_xattrs(c, dir, name, in);
-	if (r == 0 && in->type == 'l')
-		r = check_target(c, dir, name, in);
 	if (r == 0 && in->type == 'f' && in->size > 0 && c->full)
 		r = check_bytes(c, dir, name, in);
 	/* Last: what moves it mostly shows elsewhere as well. */
