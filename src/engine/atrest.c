@@ -23,6 +23,7 @@ enum { TRIES = 3 };
 /* What the container process checks with; a copy of it is in that process. */
 struct atrest {
 	struct seen objects, slot;
+	bool halved; /* the starting process looks at the objects, at the same time */
 };
 
 static void free_atrest(void *arg)
@@ -46,12 +47,22 @@ static int check(void *arg, int lower, int data, struct error *e)
 {
 	struct atrest *a = arg;
 	struct seen_moved m = { "" };
-	int r = data < 0 ? 0 : seen_check_objects(&a->objects, data, &m);
+	int r = data < 0 || a->halved ? 0 : seen_check_objects(&a->objects, data, &m);
 
 	if (r < 0)
 		return moved(e, "object ", &m);
 	r = seen_check_slot(&a->slot, lower, &m);
 	return r < 0 ? moved(e, "", &m) : 0;
+}
+
+int atrest_meanwhile(const struct spec *s, struct error *e)
+{
+	const struct atrest *a = s->root.check_arg;
+	struct seen_moved m = { "" };
+
+	if (s->root.check != check || !a->halved)
+		return 0;
+	return seen_check_objects(&a->objects, s->root.data_fd, &m) < 0 ? moved(e, "object ", &m) : 0;
 }
 
 /* --- brig-image -------------------------------------------------------------------------------------------------- */
@@ -273,6 +284,7 @@ int atrest_ready(const struct container *c, struct spec *s, struct error *e)
 		free_atrest(a);
 		return r;
 	}
+	a->halved = s->root.data_fd >= 0;
 	s->root.check = check;
 	s->root.check_free = free_atrest;
 	s->root.check_arg = a;

@@ -5,7 +5,8 @@
  *
  * Before the start the engine sees to it that somebody vouches for an index of the tree and of the container's slot: if not,
  * brig-image verifies the chain from manifest to bytes, and the slot is compared with the table. Then the container process itself
- * compares each file with the index, through the mounts that become its root, right before they are joined. One that moved ends
+ * compares each entry of the slot with the index, through the mount that becomes its root, right before it is joined with the
+ * objects; those the starting process compares meanwhile. One that moved ends
  * that start with -EUCLEAN; the engine verifies anew, and starts again, or says what is wrong.
  */
 #pragma once
@@ -16,6 +17,8 @@
 
 /* Fills spec.root.check for a start. -EUCLEAN: something is wrong, the error names the path and the way to repair it. */
 int atrest_ready(const struct container *c, struct spec *s, struct error *e);
+/* The starting process's half of the work, while the container process does the other. -EUCLEAN: see above. */
+int atrest_meanwhile(const struct spec *s, struct error *e);
 /* After a start that ended with -EUCLEAN: forgets what was vouched for, so that the next atrest_ready() looks itself. */
 void atrest_doubt(const struct container *c);
 

@@ -339,6 +339,8 @@ static int work_meanwhile(void *ctx, const struct launched *l, struct error *e)
 	if (!m->net->kept)
 		r = net_start(&m->net->net, m->net->run_fd, l->userns_fd, l->netns_fd, e);
 	if (r == 0)
+		r = atrest_meanwhile(&m->st->spec, e);
+	if (r == 0)
 		r = hand_over(m->c, &m->st->spec, e);
 	return r < 0 ? r : fill_kit(m->c, m->st, e);
 }
