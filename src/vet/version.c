@@ -102,7 +102,7 @@ static int dpkg_part(struct vpart a, struct vpart b)
 static struct evr dpkg_split(const char *s)
 {
 	struct vpart v = whole(s + strspn(s, " \t\n"));
-	struct evr out = { 0 };
+	struct evr out = { .epoch = { "", 0 }, .version = { "", 0 }, .release = { "", 0 } };
 	const char *colon;
 
 	while (v.n > 0 && strchr(" \t\n", v.s[v.n - 1]))
@@ -200,7 +200,7 @@ static int rpm_part(struct vpart a, struct vpart b)
 static struct evr rpm_split(const char *s)
 {
 	struct vpart v = whole(s), epoch = take_digits(&v);
-	struct evr out = { 0 };
+	struct evr out = { .epoch = { "", 0 }, .version = { "", 0 }, .release = { "", 0 } };
 
 	if (v.n > 0 && *v.s == ':') {
 		out.epoch = epoch;
