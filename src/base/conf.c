@@ -16,7 +16,7 @@
 
 enum { CONF_FILE_MAX = 64 << 10 };
 
-enum kind { K_NUMBER, K_SIZE, K_SECONDS, K_LIST, K_CHOICE };
+enum kind { K_NUMBER, K_SIZE, K_SECONDS, K_LIST, K_URLS, K_CHOICE };
 
 #define AT(member) offsetof(struct conf, member)
 
@@ -48,6 +48,7 @@ static const struct key {
 	{ "insecure_registries", K_LIST, AT(insecure_registries), 0, 0, NULL },
 	{ "token_servers", K_LIST, AT(token_servers), 0, 0, NULL },
 	{ "registry_timeout", K_SECONDS, AT(registry_timeout), 1, 3600, NULL },
+	{ "advisories", K_URLS, AT(advisories), 0, 0, NULL },
 	{ "accept_lowered", K_LIST, AT(accept_lowered), 0, 0, NULL },
 	{ "network", K_CHOICE, AT(network), 0, 0, "private none" },
 };
@@ -95,6 +96,7 @@ uint64_t conf_memory(const struct conf *c)
 void conf_free(struct conf *c)
 {
 	strv_free(c->accept_lowered);
+	strv_free(c->advisories);
 	strv_free(c->insecure_registries);
 	strv_free(c->token_servers);
 	free(c->network);
@@ -170,6 +172,26 @@ static char *trim(char *s)
 }
 
 /* A line that names the list replaces what an earlier file said: the later one is the whole truth. */
+/* Without a user in it: passwords do not belong into brig.conf. */
+static bool url_ok(const char *s)
+{
+	const char *host = str_after(s, "https://");
+
+	for (const char *p = s; *p; p++)
+		if (*p <= ' ' || *p > '~' || *p == '"' || *p == '#')
+			return false;
+	return host && strcspn(host, "/?") > 0 && !memchr(host, '@', strcspn(host, "/?"));
+}
+
+static bool word_ok(const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_' || *p == '=' || *p == '.' || *p == '/' ||
+		      *p == ':'))
+			return false;
+	return true;
+}
+
 static int set_list(const struct key *k, char ***out, char *value, const char *where, struct error *e)
 {
 	_cleanup_strv_ char **parts = strv_split(value, ','), **list = NULL;
@@ -182,11 +204,11 @@ static int set_list(const struct key *k, char ***out, char *value, const char *w
 				break;
 			return error_set(e, EINVAL, "%s: %s has an empty part", where, k->name);
 		}
-		for (const char *p = part; *p; p++)
-			if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_' ||
-			      *p == '=' || *p == '.' || *p == '/' || *p == ':'))
-				return error_set(e, EINVAL, "%s: %s: \"%s\" is not %s", where, k->name, part,
-						 streq(k->name, "accept_lowered") ? "WALL or WALL=DETAIL" : "HOST or HOST:PORT");
+		if (!(k->kind == K_URLS ? url_ok(part) : word_ok(part)))
+			return error_set(e, EINVAL, "%s: %s: \"%s\" is not %s", where, k->name, part,
+					 k->kind == K_URLS		  ? "a URL like https://mirror.example/file" :
+					 streq(k->name, "accept_lowered") ? "WALL or WALL=DETAIL" :
+									    "HOST or HOST:PORT");
 		strv_add_copy(&list, part);
 	}
 	strv_free(*out);
@@ -237,6 +259,7 @@ static int set_key(struct conf *c, const char *name, char *value, const char *wh
 	at = (char *)c + k->offset;
 	switch (k->kind) {
 	case K_LIST:
+	case K_URLS:
 		return set_list(k, at, value, where, e);
 	case K_CHOICE:
 		if (!choice_ok(k->choices, value))

@@ -37,6 +37,7 @@ struct conf {
 	char **insecure_registries; /* may be spoken to without TLS, or with a certificate that nobody vouches for */
 	char **token_servers;	    /* may be sent a registry's password though they are in another domain */
 	uint64_t registry_timeout;  /* seconds without a byte after which a registry is given up */
+	char **advisories;	    /* https URLs of files that brig vet db update fetches */
 	/* what a person accepts once: comma-separated "WALL" or "WALL=DETAIL", as --lower takes them */
 	char **accept_lowered;
 	/* network of a container that names none: "private" or "none" */

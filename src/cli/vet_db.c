@@ -4,10 +4,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/conf.h"
+#include "base/home.h"
 #include "base/json.h"
+#include "base/path.h"
+#include "image/registry.h"
 #include "vet/import.h"
 #include "vet/index.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,30 +64,102 @@ static void show_done(void *arg, const char *file, uint64_t taken, uint64_t left
 	fflush(stdout);
 }
 
-static int do_import(const struct vet_db_options *o, char *const *files, struct error *e)
+static void block_signals(void)
+{
+	sigset_t stop;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, NULL);
+}
+
+static int do_import(const struct vet_db_options *o, const struct conf *conf, char *const *files, struct error *e)
 {
 	struct importing i = { .quiet = o->quiet };
-	struct import_request r = { .files = files, .progress = show_progress, .done = show_done, .arg = &i };
-	struct conf conf;
-	sigset_t stop;
-	int err;
+	struct import_request r = { .files = files, .progress = show_progress, .done = show_done, .arg = &i,
+				    .accept_no_landlock = strv_has(conf->accept_lowered, "landlock") };
 
 	if (!*files) {
 		error_set(e, EINVAL, "vet db import: which files?");
 		error_hint(e, "see brig vet db --help");
 		return -EINVAL;
 	}
-	err = conf_load(&conf, e);
-	if (err < 0)
-		return err;
-	r.accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
-	conf_free(&conf);
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGHUP);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
 	return advisory_import(&r, e);
+}
+
+static void show_fetching(void *arg, uint64_t done, uint64_t total)
+{
+	struct cli_progress *bar = arg;
+
+	bar->total = total;
+	cli_progress_set(bar, done);
+}
+
+/* The file at `url` as DIR/N/NAME, NAME being the last part of the URL's path, for status to tell. */
+static int fetch(const struct vet_db_options *o, const struct conf *conf, const char *dir, size_t number, const char *url, char ***files, struct error *e)
+{
+	static const uint64_t max = 4ULL << 30;
+	_cleanup_free_ char *folder = xasprintf("%s/%zu", dir, number), *name = NULL, *path = NULL;
+	const char *slash = strrchr(url, '/');
+	_cleanup_close_ int fd = -1;
+	struct cli_progress bar;
+	struct registry_report report = { .arg = &bar };
+	bool show = !o->quiet && isatty(2);
+	int r;
+
+	name = xstrndup(slash ? slash + 1 : "", slash ? strcspn(slash + 1, "?") : 0);
+	if (!*name || *name == '.') {
+		free(name);
+		name = xstrdup("index");
+	}
+	if (mkdir(folder, 0700) < 0 || (fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return error_errno(e, errno, "%s", folder);
+	if (show) {
+		report.progress = show_fetching;
+		cli_progress_start(&bar, url, 0);
+	}
+	r = registry_fetch_file(url, conf, max, fd, &report, e);
+	if (show)
+		cli_progress_end(&bar);
+	if (r < 0)
+		return error_wrap(e, "%s", url);
+	path = xasprintf("%s/%s", folder, name);
+	if (renameat(fd, "file", fd, name) < 0)
+		return error_errno(e, errno, "%s", path);
+	strv_add(files, steal_ptr(&path));
+	return 0;
+}
+
+/* All that brig.conf names, and then one import: a mirror that is away changes nothing. */
+static int do_update(const struct vet_db_options *o, const struct conf *conf, struct error *e)
+{
+	const char *data = home_data_path(e);
+	_cleanup_close_ int made = data ? home_data_dir("vet", e) : -1;
+	_cleanup_free_ char *dir = xasprintf("%s/vet/fetch-XXXXXX", data ? data : "");
+	_cleanup_strv_ char **files = NULL;
+	size_t n = 0;
+	int r = 0;
+
+	if (made < 0)
+		return e->code;
+	if (!conf->advisories) {
+		error_set(e, EINVAL, "vet db update: brig.conf names no advisories");
+		error_hint(e, "advisories = https://security-tracker.debian.org/tracker/data/json, see brig.conf(5)");
+		return -EINVAL;
+	}
+	if (!mkdtemp(dir))
+		return error_errno(e, errno, "%s", dir);
+	strv_foreach(url, conf->advisories) {
+		r = fetch(o, conf, dir, n++, *url, &files, e);
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = do_import(o, conf, files, e);
+	path_remove_tree(AT_FDCWD, dir);
+	return r;
 }
 
 /* Adds the ages, in seconds, that the index does not know. */
@@ -173,14 +249,23 @@ static int do_status(const struct vet_db_options *o, struct error *e)
 static int run(void *options_, int argc, char **argv, struct error *e)
 {
 	const struct vet_db_options *o = options_;
-	int r = -EINVAL;
+	struct conf conf;
+	int r = conf_load(&conf, e);
 
+	if (r < 0) {
+		e->exit = 2;
+		return r;
+	}
+	block_signals();
 	if (streq(argv[0], "import"))
-		r = do_import(o, argv + 1, e);
+		r = do_import(o, &conf, argv + 1, e);
+	else if (streq(argv[0], "update") && argc == 1)
+		r = do_update(o, &conf, e);
 	else if (streq(argv[0], "status") && argc == 1)
 		r = do_status(o, e);
 	else
-		error_set(e, EINVAL, "vet db %s: import FILE... or status", argv[0]);
+		r = error_set(e, EINVAL, "vet db %s: import FILE..., update or status", argv[0]);
+	conf_free(&conf);
 	if (r < 0 && e->exit == 0)
 		e->exit = 2;
 	return r;
@@ -189,7 +274,7 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 const struct cli_command cmd_vet_db = {
 	.name = "vet db",
 	.group = "Walls",
-	.args = "[OPTIONS] import FILE... | status",
+	.args = "[OPTIONS] import FILE... | update | status",
 	.summary = "keep what is known about vulnerable packages",
 	.description =
 		"brig vet compares the packages of an image with advisories that lie on this machine; it asks nobody. import adds files to "
@@ -202,11 +287,12 @@ const struct cli_command cmd_vet_db = {
 		"  EPSS     FIRST's scores of how likely an attack is, CSV\n\n"
 		"A file replaces what was imported of the same feed before; an OSV record replaces itself. The files are read by a process "
 		"without network that can open and write no file but the new index, which then takes the old one's place: when one file is "
-		"damaged, nothing changes. status shows the feeds, how many statements each has, when it was published and imported.",
+		"damaged, nothing changes. update fetches the files that brig.conf (advisories = URL, ...) names, over TLS, in the process that "
+		"speaks with registries, and imports them; nothing else of brig vet uses the network. status shows the feeds, how many statements each has, when it was published and imported.",
 	.options = options,
 	.options_size = sizeof(struct vet_db_options),
 	.min_args = 1,
 	.max_args = -1,
-	.complete = "import status",
+	.complete = "import update status",
 	.run = run,
 };

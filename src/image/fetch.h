@@ -7,7 +7,7 @@
  * It is started with these descriptors:
  *
  *	3	a SOCK_SEQPACKET socket for struct fetch_message
- *	4	the folder for the blobs, each under its digest in hex; unless it is a pull, nothing (/dev/null)
+ *	4	the folder for the blobs, each under its digest in hex, or for the one file, "file"; for a push nothing (/dev/null)
  *	5	the request, JSON in a sealed memory file (fetch_request.c writes and reads it)
  *	6..	push: the blobs in the order of the request, the manifest last
  */
@@ -20,7 +20,7 @@
 
 enum { FETCH_SOCKET = 3, FETCH_FOLDER = 4, FETCH_REQUEST = 5, FETCH_BLOBS = 6, FETCH_MEDIA_TYPE = 128 };
 
-enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH };
+enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH, FETCH_FILE };
 
 struct fetch_blob {
 	char hex[DIGEST_SIZE];
@@ -31,7 +31,7 @@ struct fetch_request {
 	enum fetch_operation operation;
 	char *server;	  /* HOST[:PORT] that answers */
 	char *repository; /* "library/alpine"; for a check may be NULL */
-	char *reference;  /* a tag, or sha256:HEX */
+	char *reference;  /* a tag, or sha256:HEX; of a file: the path on the server, with its query */
 	char *user, *password; /* NULL: anonymous */
 	char *authorities; /* PEM: the only ones that may vouch for this registry; NULL: the machine's */
 	char *certificate, *key; /* PEM of the client; NULL: none */

@@ -47,7 +47,7 @@ static int enter(const struct fetch_request *r, struct error *e)
 	const int write_dirs[] = { FETCH_FOLDER };
 	struct room room = {
 		.write_dirs = write_dirs,
-		.n_write = r->operation == FETCH_PULL ? 1 : 0,
+		.n_write = r->operation == FETCH_PULL || r->operation == FETCH_FILE ? 1 : 0,
 		.read_files = files,
 		.network = true,
 		.memory = 1ULL << 30,
@@ -80,6 +80,24 @@ static int check(struct fetching *f, struct error *e)
 	if (q.status == 200)
 		return 0;
 	return http_status_error(&q, "login", e);
+}
+
+/* A file that is no image's: whoever asked for it reads it in a room of its own. */
+static int fetch_file(struct fetching *f, struct error *e)
+{
+	_cleanup_close_ int fd = openat(FETCH_FOLDER, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_http_request_ struct http_request q;
+	int r;
+
+	if (fd < 0)
+		return error_errno(e, errno, "cannot make the file");
+	http_request_init(&q, "GET", http_url(f->http, "%s", f->req.reference));
+	q.file = fd;
+	q.max = f->req.size_max;
+	q.progress = fetch_progress;
+	q.arg = f;
+	r = http_do_one(f->http, &q, e);
+	return r == 0 && q.status != 200 ? http_status_error(&q, "file", e) : r;
 }
 
 static char *scope_of(const struct fetch_request *r)
@@ -143,6 +161,8 @@ static int work(struct fetching *f, struct error *e)
 		return fetch_pull(f, e);
 	case FETCH_PUSH:
 		return fetch_push(f, e);
+	case FETCH_FILE:
+		return fetch_file(f, e);
 	default:
 		return check(f, e);
 	}

@@ -102,7 +102,7 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 	*out = (struct fetch_request){ 0 };
 	if (!json_is_object(j))
 		return error_set(e, EINVAL, "the request is no object");
-	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_PUSH, &operation, e);
+	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_FILE, &operation, e);
 	out->operation = (enum fetch_operation)operation;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++) {
 		const char *s = NULL;
@@ -124,7 +124,7 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 		r = json_get_strv(j, "request", "token_servers", &out->token_servers, e);
 	if (r == 0)
 		r = read_blobs(j, out, e);
-	if (r == 0 && (!out->server || operation < 0 || (operation != FETCH_CHECK && (!out->repository || !out->reference))))
+	if (r == 0 && (!out->server || operation < 0 || (operation != FETCH_CHECK && (!out->reference || (operation != FETCH_FILE && !out->repository)))))
 		r = error_set(e, EINVAL, "the request is not complete");
 	if (r < 0)
 		fetch_request_free(out);

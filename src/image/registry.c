@@ -291,6 +291,25 @@ int registry_run(const struct fetch_request *r, int folder, const int *fds, size
 	return err;
 }
 
+int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, int folder, const struct registry_report *report, struct error *e)
+{
+	_cleanup_(fetch_request_free) struct fetch_request r = { .operation = FETCH_FILE, .timeout_s = conf->registry_timeout, .size_max = max };
+	const char *host = str_after(url, "https://");
+	size_t n = host ? strcspn(host, "/?#") : 0;
+	int err;
+
+	for (const char *s = url; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			n = 0;
+	if (n == 0 || memchr(host, '@', n) || strchr(url, '#'))
+		return error_set(e, EINVAL, "\"%s\": not a URL like https://mirror.example/file", url);
+	r.server = xstrndup(host, n);
+	r.reference = xasprintf("%s%s", host[n] == '/' ? "" : "/", host + n);
+	r.accept_no_landlock = strv_has(conf->accept_lowered, "landlock");
+	err = find_certs(r.server, &r, e);
+	return err < 0 ? err : registry_run(&r, folder, NULL, 0, report, NULL, NULL, e);
+}
+
 int registry_login(const char *host, const char *user, const char *password, struct error *e)
 {
 	_cleanup_free_ char *name = xasprintf("%s/check", host);

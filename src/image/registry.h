@@ -28,6 +28,12 @@ typedef int (*registry_heard)(void *arg, const struct fetch_message *m, struct e
 int registry_run(const struct fetch_request *r, int folder, const int *fds, size_t n_fds, const struct registry_report *report,
 		 registry_heard heard, void *arg, struct error *e);
 
+/*
+ * Fetches an https URL as "file" into `folder`, at most `max` bytes, with the authorities of certs.d/HOST but no password. -EINVAL: not an
+ * https URL, or with a user in it.
+ */
+int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, int folder, const struct registry_report *report, struct error *e);
+
 /* Does the registry take these credentials? */
 int registry_login(const char *host, const char *user, const char *password, struct error *e);
 

@@ -4,6 +4,7 @@
 # vet_truth.py, with dpkg's own comparison of versions, from the whole lists of Debian's advisories up to April 2023.
 
 load lib
+load registry
 
 LISTS=("$REPO_TESTS/data/debian-dsa-2023-04.list.xz" "$REPO_TESTS/data/debian-dla-2023-04.list.xz")
 
@@ -17,7 +18,11 @@ setup() {
     brig_begin
     rm -rf "$BRIG_DATA/vet"
 }
-teardown() { brig_end; }
+teardown() {
+    servers_stop "$TT/certs"
+    brig_conf
+    brig_end
+}
 
 truth() { python3 "$REPO_TESTS/integration/vet_truth.py" "$@"; }
 vet_json() { run --separate-stderr brig vet -q --fail-on never --format json "$@"; }
@@ -219,6 +224,51 @@ END
         assert_exit 2
         assert_line 'not a database|not an index of advisories|is damaged'
     done
+}
+
+@test "update fetches what brig.conf names, over TLS that it can verify, or changes nothing" {
+    run brig vet db update
+    assert_exit 2
+    assert_line 'brig.conf names no advisories'
+    certs_make "$TT/certs"
+    mkdir "$TT/files"
+    cp "${LISTS[0]}" "$TT/files/dsa.list.xz"
+    printf 'cve,epss,percentile\nCVE-2023-23916,0.6,0.99\n' | gzip >"$TT/files/epss.csv.gz"
+    "$REPO_TESTS/registry/files.py" "$TT/certs" "$TT/files" >"$TT/certs/out" 2>&1 3>&- &
+    echo $! >>"$TT/certs/pids"
+    wait_for 20 test -f "$TT/certs/files-ready" || { cat "$TT/certs/out"; return 1; }
+    local server
+    server=127.0.0.1:$(<"$TT/certs/files-ready")
+    brig_conf "advisories = https://$server/dsa.list.xz, https://$server/epss.csv.gz"
+    # Nobody vouches for this certificate.
+    run brig vet db update
+    assert_exit 2
+    assert_line 'certificate'
+    assert_eq "$(ls "$BRIG_DATA/vet")" ""
+    trust_registry "$TT/certs" "$server"
+    run brig vet db update
+    assert_ok
+    assert_line 'dsa.list.xz: 23[0-9]{3} statements'
+    run brig vet db status --format json
+    assert_eq "$(member '.feeds | map("\(.name) \(.file)") | join("|")')" "debian-dsa dsa.list.xz|epss epss.csv.gz"
+    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\nlock'
+    # One that is away: the other is not taken either.
+    printf 'cve,epss,percentile\nCVE-2023-23916,0.1,0.1\nCVE-2023-23917,0.1,0.1\n' | gzip >"$TT/files/epss.csv.gz"
+    brig_conf "advisories = https://$server/epss.csv.gz, https://$server/none"
+    run brig vet db update
+    assert_exit 2
+    assert_line '/none: .*404'
+    run brig vet db status --format json
+    assert_eq "$(member .epss)" 1
+    # Plain HTTP, or a user in the URL, is no way to get them.
+    for url in "http://$server/epss.csv.gz" "https://me:secret@$server/epss.csv.gz" file:///etc/passwd; do
+        brig_conf "advisories = $url"
+        run brig vet db update
+        assert_exit 2
+        assert_line 'is not a URL like https://'
+    done
+    brig_conf
+    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\nlock'
 }
 
 @test "the process that parses advisories opens no file and no socket" {

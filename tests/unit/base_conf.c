@@ -174,7 +174,7 @@ static void example_is_true(void **state)
 	conf_defaults(&read);
 	if (conf_parse(&read, text, path, &e) < 0)
 		fail_msg("%s", e.text);
-	assert_int_equal(keys, 23);
+	assert_int_equal(keys, 24);
 	assert_int_equal(strv_len(read.accept_lowered), 2);
 	strv_free(read.accept_lowered);
 	read.accept_lowered = NULL;
@@ -182,6 +182,9 @@ static void example_is_true(void **state)
 	assert_int_equal(strv_len(built_in.insecure_registries) + strv_len(built_in.token_servers), 0);
 	strv_free(read.insecure_registries);
 	strv_free(read.token_servers);
+	assert_int_equal(strv_len(read.advisories), 1);
+	strv_free(read.advisories);
+	read.advisories = NULL;
 	read.insecure_registries = read.token_servers = NULL;
 	assert_string_equal(read.network, built_in.network);
 	free(read.network);
