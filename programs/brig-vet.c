@@ -2,9 +2,10 @@
 /* What looks into images. It has large libraries, and locks itself in before it reads a byte of an image. */
 #include "cli/cli.h"
 
-extern const struct cli_command cmd_vet, cmd_vet_db;
+extern const struct cli_command cmd_sbom, cmd_vet, cmd_vet_db;
 
 static const struct cli_command *const commands[] = {
+	&cmd_sbom,
 	&cmd_vet,
 	&cmd_vet_db,
 	NULL,

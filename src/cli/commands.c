@@ -47,6 +47,7 @@
 	HERE(rmi) \
 	HERE(run) \
 	ELSEWHERE("save", "brig-image", "Images", "write images to a tar archive or an OCI layout folder", "image save") \
+	ELSEWHERE("sbom", "brig-vet", "Walls", "write what packages are in an image as a bill of materials", "image sbom") \
 	HERE(setup) \
 	ELSEWHERE("sign", "brig-image", "Images", "sign an image in a registry", "image sign") \
 	HERE(start) \

@@ -65,6 +65,11 @@ void vet_sort(struct vet *v)
 		qsort(v->findings, v->n_findings, sizeof(*v->findings), by_weight);
 }
 
+static bool wanted(const struct vet_look *how, const struct vet_check *check)
+{
+	return !how->only || streq(how->only, check->name);
+}
+
 static int run_checks(struct work *w, struct error *e)
 {
 	struct vet *v = &w->v;
@@ -74,6 +79,8 @@ static int run_checks(struct work *w, struct error *e)
 		vet_not_looked(v, "%s", *text);
 	r = vet_subject_read(v, w->src, e);
 	for (uint32_t i = 0; r == 0 && vet_checks[i]; i++) {
+		if (!wanted(w->how, vet_checks[i]))
+			continue;
 		tell(w, &(struct message){ .word = PROGRESS, .progress = { i, vet_bytes_read(v) } });
 		r = vet_checks[i]->run(v, e);
 		if (r < 0)
@@ -271,7 +278,7 @@ int vet_look(const struct vet_source *src, const struct vet_look *how, struct ve
 			    .bill = src->bill, .bill_size = src->bill_size, .facts = json_object(),
 			    .options = how->options ? how->options : &none };
 	for (size_t i = 0; r == 0 && vet_checks[i]; i++)
-		if (vet_checks[i]->prepare)
+		if (vet_checks[i]->prepare && wanted(how, vet_checks[i]))
 			r = vet_checks[i]->prepare(&w.v, e);
 	if (r == 0)
 		r = run(&w, out, e);

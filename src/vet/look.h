@@ -17,6 +17,7 @@ struct vet_look {
 	const struct vet_options *options;
 	void (*report)(const struct vet *v, struct buf *out); /* NULL: none */
 	int out;		    /* where it goes */
+	const char *only;	    /* the one check to run; NULL: all */
 	bool accept_no_landlock;
 	bool keep_reading;	    /* root, or root over a container's ids, looks at everybody's files */
 	/* Runs fn in a process with other ids (a container's); NULL: as it is. */

@@ -455,7 +455,10 @@ END
     brig vet -q --format spdx -o "$TT/spdx.json" base
     brig vet -q --format cyclonedx base >"$TT/cyclonedx.json"
     # The same again is the same document.
-    brig vet -q --format spdx base | cmp - "$TT/spdx.json"
+    brig sbom -q base | cmp - "$TT/spdx.json"
+    brig image sbom -q --format cyclonedx base | cmp - "$TT/cyclonedx.json"
+    run brig sbom --format table base
+    assert_exit 2
     unset SOURCE_DATE_EPOCH
     vet_json "$TT/spdx.json"
     assert_eq "$(packages)" "$want"
