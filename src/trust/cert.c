@@ -134,9 +134,11 @@ static int check_leaf(X509 *leaf, enum cert_use use, struct error *e)
 	int n = count_extension(leaf, NID_ext_key_usage, &critical);
 
 	extended = X509_get_extended_key_usage(leaf);
-	if (n != 1 || extended == UINT32_MAX)
+	if (n == 0 && use == CERT_CODE_OR_UNSAID)
+		extended = XKU_CODE_SIGN;
+	else if (n != 1 || extended == UINT32_MAX)
 		return error_set(e, EKEYREJECTED, "the certificate does not say what it is for (extended key usage)");
-	if (use == CERT_CODE_SIGNING && !(extended & XKU_CODE_SIGN))
+	if (use != CERT_TIMESTAMPING && !(extended & XKU_CODE_SIGN))
 		return error_set(e, EKEYREJECTED, "the certificate is not for signing code");
 	if (use == CERT_TIMESTAMPING && (extended != XKU_TIMESTAMP || !critical))
 		return error_set(e, EKEYREJECTED, "the certificate is not for timestamps alone");
@@ -148,7 +150,7 @@ static int check_leaf(X509 *leaf, enum cert_use use, struct error *e)
 /* An authority that says what it is for may vouch for nothing else; libcrypto asks that of leaves only. */
 static int check_authorities(const struct certs *chain, enum cert_use use, struct error *e)
 {
-	uint32_t want = (use == CERT_CODE_SIGNING ? XKU_CODE_SIGN : XKU_TIMESTAMP) | XKU_ANYEKU;
+	uint32_t want = (use == CERT_TIMESTAMPING ? XKU_TIMESTAMP : XKU_CODE_SIGN) | XKU_ANYEKU;
 
 	for (int i = 1; i < certs_len(chain); i++)
 		if (!(X509_get_extended_key_usage(certs_at(chain, i)) & want))

@@ -37,6 +37,7 @@ int certs_parse_pem(struct certs *c, const void *text, size_t n, const char *wha
 
 enum cert_use {
 	CERT_CODE_SIGNING, /* extended key usage code signing must be there; key usage, if there is one, allows signatures */
+	CERT_CODE_OR_UNSAID, /* the same, but a certificate that does not say what it is for is for everything (RFC 5280 section 4.2.1.12) */
 	CERT_TIMESTAMPING, /* nothing but timestamping, critical (RFC 3161 section 2.3) */
 };
 

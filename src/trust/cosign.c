@@ -85,6 +85,17 @@ static int read_surroundings(const struct sig_blob *b, const struct sig_keys *ke
 	return r < 0 ? r : read_times(b, keys, p, e);
 }
 
+/* As base64(1) and `openssl base64` write it, in lines, since people attach signatures by hand; nothing covers this spelling. */
+static int read_signature(const char *text, struct buf *out)
+{
+	_cleanup_buf_ struct buf plain = { 0 };
+
+	for (; *text; text++)
+		if (*text != '\n' && *text != '\r')
+			buf_add(&plain, text, 1);
+	return plain.len > 0 && base64_decode(plain.data, plain.len, out) == 0 ? 0 : -EBADMSG;
+}
+
 static int read_proof(const struct sig_blob *b, const struct sig_keys *keys, struct sigstore_proof *p, struct error *e)
 {
 	const char *sig = NULL;
@@ -94,7 +105,7 @@ static int read_proof(const struct sig_blob *b, const struct sig_keys *keys, str
 		return r;
 	if (!sig)
 		return error_set(e, EBADMSG, "the signature's annotation " PREFIX_COSIGN "signature is missing");
-	if (base64_decode(sig, strlen(sig), &p->sig) < 0 || p->sig.len == 0)
+	if (read_signature(sig, &p->sig) < 0)
 		return error_set(e, EBADMSG, "the annotation " PREFIX_COSIGN "signature is not base64");
 	return read_surroundings(b, keys, p, e);
 }

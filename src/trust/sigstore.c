@@ -162,6 +162,7 @@ static int check_chain(const struct sig_keys *keys, const struct sigstore_proof 
 {
 	_cleanup_certs_ struct certs roots = { 0 }, between = { 0 }, chain = { 0 };
 	_cleanup_keys_ struct key_list logs = { 0 };
+	enum cert_use use = keys->fulcio ? CERT_CODE_SIGNING : CERT_CODE_OR_UNSAID; /* podman's pki takes what says nothing */
 	int r = read_certs(keys->roots, keys->n_roots, &roots, e);
 
 	if (r == 0)
@@ -170,7 +171,7 @@ static int check_chain(const struct sig_keys *keys, const struct sigstore_proof 
 		certs_add(&between, certs_at(&p->between, i));
 	for (size_t i = 0; r == 0 && i < t->n; i++) {
 		certs_free(&chain);
-		r = cert_verify_chain(p->leaf, &between, &roots, t->list[i], CERT_CODE_SIGNING, &chain, e);
+		r = cert_verify_chain(p->leaf, &between, &roots, t->list[i], use, &chain, e);
 	}
 	*end = certs_end(&chain);
 	if (r == 0 && keys->fulcio && keys->n_ctlogs > 0) {

@@ -101,6 +101,13 @@ static void chains(void **state)
 	CHECK(cert_verify(leaf, &w.between, &none, NOW, CERT_CODE_SIGNING, &e), -EKEYREJECTED);
 	CHECK(cert_verify(leaf, &w.between, &others, NOW, CERT_CODE_SIGNING, &e), -EKEYREJECTED); /* a root of the same name */
 	CHECK(cert_verify(leaf, &w.between, &w.roots, NOW, CERT_TIMESTAMPING, &e), -EKEYREJECTED);
+	_cleanup_x509_ X509 *unsaid = leaf_of(&w, (struct signer_cert){ .name = "unsaid" }),
+			    *tls = leaf_of(&w, (struct signer_cert){ .purpose = "serverAuth" });
+	CHECK(cert_verify(unsaid, &w.between, &w.roots, NOW, CERT_CODE_OR_UNSAID, &e), 0);
+	CHECK(cert_verify(unsaid, &w.between, &w.roots, NOW, CERT_CODE_SIGNING, &e), -EKEYREJECTED);
+	CHECK(cert_verify(unsaid, &w.between, &w.roots, NOW, CERT_TIMESTAMPING, &e), -EKEYREJECTED);
+	CHECK(cert_verify(tls, &w.between, &w.roots, NOW, CERT_CODE_OR_UNSAID, &e), -EKEYREJECTED);
+	CHECK(cert_verify(leaf, &w.between, &w.roots, NOW, CERT_CODE_OR_UNSAID, &e), 0);
 	/* A leaf is no authority, whatever it signs. */
 	_cleanup_x509_ X509 *below = leaf_of(&w, (struct signer_cert){ .purpose = "codeSigning", .issuer = leaf, .issuer_key = w.key,
 								      .key = other_key });

@@ -80,10 +80,12 @@ static void key_pair(void **state)
 	EXPECT(0, NULL, verify(payload, a, &keys, NULL, &e));
 	/* Stripped, truncated, not base64, not there. */
 	const char *sig = json_string_value(json_object_get(a, "dev.cosignproject.cosign/signature"));
-	_cleanup_free_ char *cut = xstrndup(sig, strlen(sig) / 8 * 4), *lines = xasprintf("%s\n", sig);
+	_cleanup_free_ char *cut = xstrndup(sig, strlen(sig) / 8 * 4), *lines = xasprintf("%.20s\n%s\r\n", sig, sig + 20), *blank = xasprintf("%.20s %s", sig, sig + 20);
 	json_object_set_new(a, "dev.cosignproject.cosign/signature", json_string(cut));
 	EXPECT(-EKEYREJECTED, NULL, verify(payload, a, &keys, NULL, &e));
 	json_object_set_new(a, "dev.cosignproject.cosign/signature", json_string(lines));
+	EXPECT(0, NULL, verify(payload, a, &keys, NULL, &e));
+	json_object_set_new(a, "dev.cosignproject.cosign/signature", json_string(blank));
 	EXPECT(-EBADMSG, "base64", verify(payload, a, &keys, NULL, &e));
 	json_object_set_new(a, "dev.cosignproject.cosign/signature", json_string(""));
 	EXPECT(-EBADMSG, "base64", verify(payload, a, &keys, NULL, &e));
