@@ -8,6 +8,7 @@
 #include "base/proc.h"
 #include "image/index.h"
 #include "image/name.h"
+#include "image/proof.h"
 #include "image/publish.h"
 #include "image/room.h"
 #include "image/unpacker.h"
@@ -132,6 +133,28 @@ static int take_image(struct loading *l, struct room_message *m)
 	return 0;
 }
 
+/* Whether a layer that was unpacked before is used again: only if brig's proof of it says that its table is the same. */
+static int answer(struct loading *l, int socket, struct room_message *m)
+{
+	_cleanup_close_ int dir = -1;
+	struct store_key key;
+	const char *what;
+	char yes = 'n';
+	int r;
+
+	m->diff[DIGEST_HEX] = 0;
+	if (!hex_valid(m->diff, DIGEST_HEX))
+		return error_set(l->e, EPROTO, "the process that reads the image talks nonsense");
+	r = store_key_read(&key, l->e);
+	if (r < 0)
+		return r;
+	dir = openat(l->dirs.store_layers, m->diff, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir >= 0 && proof_check(dir, PROOF_LAYER, m->diff, &key, &what) == 0)
+		yes = 'y';
+	r = socket_send(socket, &yes, 1, NULL, 0);
+	return r < 0 ? error_errno(l->e, r, "to the process that reads the image") : 0;
+}
+
 /* 1: everything was told. */
 static int take_message(struct loading *l, int socket)
 {
@@ -148,6 +171,8 @@ static int take_message(struct loading *l, int socket)
 		if (req->progress)
 			req->progress(req->arg, m.bytes, l->total);
 		return 0;
+	case ROOM_ASK:
+		return answer(l, socket, &m);
 	case ROOM_IMAGE:
 		return take_image(l, &m);
 	case ROOM_NOTE:

@@ -16,6 +16,7 @@ struct staging {
 	const struct image_limits *limits;
 	char *const *suspects; /* of the store, not to be used */
 	void (*progress)(void *arg, uint64_t bytes); /* bytes read, as they are */
+	bool (*may_use)(void *arg, const char *diff); /* is the store's table of that layer what was unpacked? NULL: yes */
 	void *arg;
 };
 

@@ -41,6 +41,20 @@ static void progress(void *arg, uint64_t bytes)
 	tell(u, &m);
 }
 
+static bool may_use(void *arg, const char *diff)
+{
+	struct unpacker *u = arg;
+	struct room_message m = { .word = ROOM_ASK };
+	char answer;
+
+	memcpy(m.diff, diff, DIGEST_SIZE);
+	tell(u, &m);
+	/* recv(2) is not among the calls of the room, and read(2) does the same. */
+	if (read(u->socket, &answer, 1) != 1)
+		_exit(1);
+	return answer == 'y';
+}
+
 __attribute__((format(printf, 2, 3))) static void note(struct unpacker *u, const char *fmt, ...)
 {
 	struct room_message m = { .word = ROOM_NOTE };
@@ -501,6 +515,7 @@ void unpacker_run(const struct load_request *r, const struct oci_platform *platf
 	struct room_message m = { .word = ROOM_DONE };
 
 	st->progress = progress;
+	st->may_use = may_use;
 	st->arg = &u;
 	if (work(&u, &m.error) < 0)
 		m.word = ROOM_ERROR;

@@ -232,6 +232,21 @@ PY
     brig rmi other
 }
 
+@test "a layer's table that was changed is not used for another image" {
+    BASE=tiny make_image first '{}' 'f|a|644|0|0|=first'
+    local base
+    base=$(jq -r '.rootfs.diff_ids[0][7:]' "$BRIG_DATA/images/blobs/sha256/$(brig image inspect -f '{{.Id}}' first | sed 's/^sha256://')")
+    chmod u+w "$BRIG_DATA/layers/$base/table"
+    sed -i 's/"p":"bin\/busybox","t":"f","m":"755"/"p":"bin\/busybox","t":"f","m":"4755"/' "$BRIG_DATA/layers/$base/table"
+    grep -q '"m":"4755"' "$BRIG_DATA/layers/$base/table"
+    BASE=tiny make_image second '{}' 'f|b|644|0|0|=second'
+    grep -q '"p":"bin/busybox","t":"f","m":"755"' "$BRIG_DATA/trees/$(brig image inspect -f '{{.Tree}}' second)/table"
+    run ! grep -q '"m":"4755"' "$BRIG_DATA/layers/$base/table"
+    run brig run --rm --network none second true
+    assert_ok
+    brig rmi first second
+}
+
 @test "repair fetches what is broken from where it was pulled, and only that" {
     registry_start "$T/certs"
     brig login -u alice --password-stdin "$REGISTRY" <<<secret
