@@ -51,6 +51,7 @@ static const struct key {
 	{ "advisories", K_URLS, AT(advisories), 0, 0, NULL },
 	{ "accept_lowered", K_LIST, AT(accept_lowered), 0, 0, NULL },
 	{ "network", K_CHOICE, AT(network), 0, 0, "private none" },
+	{ "oci_landlock", K_CHOICE, AT(oci_landlock), 0, 0, "off on" },
 };
 
 const char *conf_key_name(size_t n)
@@ -81,6 +82,7 @@ void conf_defaults(struct conf *c)
 		.image_ratio = 200,
 		.registry_timeout = 30,
 		.network = xstrdup("private"),
+		.oci_landlock = xstrdup("off"),
 	};
 }
 
@@ -100,6 +102,7 @@ void conf_free(struct conf *c)
 	strv_free(c->insecure_registries);
 	strv_free(c->token_servers);
 	free(c->network);
+	free(c->oci_landlock);
 	*c = (struct conf){ 0 };
 }
 

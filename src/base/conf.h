@@ -42,6 +42,8 @@ struct conf {
 	char **accept_lowered;
 	/* network of a container that names none: "private" or "none" */
 	char *network;
+	/* whether brig-oci adds Landlock to what its callers ask for: "on" or "off" */
+	char *oci_landlock;
 };
 
 /* Loads both files over the built-in defaults. Free with conf_free. */

@@ -367,6 +367,54 @@ static int raise_wall(struct launch *l, struct error *e)
 	return err;
 }
 
+/* --- containers of other engines --------------------------------------------------------------------------------- */
+
+static int bundle_rules(struct rules *r, bool root, char *const *places, struct error *e)
+{
+	int err = root ? allow_path(r, "/", 0, FS_FOLDER) : 0;
+
+	if (err < 0)
+		return error_errno(e, err, "/");
+	strv_foreach(it, places) {
+		err = allow_path(r, *it, 0, FS_FOLDER);
+		/* A later mount may hide it. */
+		if (err < 0 && err != -ENOENT)
+			return error_errno(e, err, "%s", *it);
+	}
+	err = allow_path(r, "/dev", O_NOFOLLOW, FS_DEV);
+	return err < 0 && err != -ENOENT ? error_errno(e, err, "/dev") : allow_stdio(r, e);
+}
+
+int landlock_bundle(bool root, char *const *places, bool scoped, struct error *e)
+{
+	_cleanup_close_ int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	struct rules r = { .fd = -1, .root = top };
+	int abi = landlock_abi(), err;
+	struct spec all;
+
+	if (abi < 1)
+		return error_set(e, EOPNOTSUPP, "brig.conf: oci_landlock: the kernel has no Landlock");
+	if (top < 0)
+		return error_errno(e, errno, "/");
+	spec_init(&all);
+	landlock_handled(&all, abi, &r.handled);
+	spec_free(&all);
+	struct ruleset_attr attr = { r.handled.fs, 0, scoped ? r.handled.scoped : 0 };
+	fd = r.fd = (int)syscall(SYS_landlock_create_ruleset, &attr, abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+	if (fd < 0)
+		return error_errno(e, errno, "landlock_create_ruleset");
+	err = bundle_rules(&r, root, places, e);
+	return err < 0 ? error_wrap(e, "oci_landlock") : steal_fd(&fd);
+}
+
+int landlock_bundle_restrict(int ruleset, struct error *e)
+{
+	const struct rules r = { .fd = ruleset };
+	int err = restrict_self(&r, landlock_abi(), e);
+
+	return err < 0 ? error_wrap(e, "oci_landlock") : 0;
+}
+
 static void prove(const struct plan *p, const struct subject *s, struct evidence *ev)
 {
 	const struct spec *spec = p ? p->spec : NULL;

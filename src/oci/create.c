@@ -2,6 +2,7 @@
 #include "oci/create.h"
 
 #include "base/cleanup.h"
+#include "base/conf.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/proc.h"
@@ -64,6 +65,19 @@ static int open_bundle(struct making *m, struct error *e)
 	m->c->hooks = 0;
 	for (int k = 0; k < OCI_HOOK_COUNT; k++)
 		m->c->hooks |= m->cfg.n_hooks[k] ? 1 << k : 0;
+	return 0;
+}
+
+/* What the person who runs this machine adds for all callers. */
+static int read_settings(struct making *m, struct error *e)
+{
+	struct conf conf;
+	int r = conf_load(&conf, e);
+
+	if (r < 0)
+		return r;
+	m->c->landlock = streq(conf.oci_landlock, "on");
+	conf_free(&conf);
 	return 0;
 }
 
@@ -407,6 +421,8 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 	r = open_bundle(&m, e);
 	if (r == 0)
 		r = check(&m, e);
+	if (r == 0)
+		r = read_settings(&m, e);
 	if (r == 0) {
 		pass_listen_fds(&m);
 		pass_notify_socket(&m);

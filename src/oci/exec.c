@@ -6,6 +6,7 @@
 #include "base/proc.h"
 #include "confine/cgroup.h"
 #include "confine/cgroup_oci.h"
+#include "confine/landlock.h"
 #include "confine/seccomp_oci.h"
 #include "oci/console.h"
 #include "oci/create.h"
@@ -45,6 +46,7 @@ struct joining {
 	size_t n_joins;
 	int console, notify; /* connected sockets, -1: none */
 	int sync;	/* of the new process */
+	int ruleset;	/* Landlock; -1: none */
 	pid_t self;	/* the new process as the host numbers it */
 };
 
@@ -134,10 +136,12 @@ static int install_filter(const struct joining *j, struct error *e)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!j->filter)
+	if (!j->filter && j->ruleset < 0)
 		return 0;
 	r = oci_process_before_filter(j->x->process, e);
-	if (r == 0)
+	if (r == 0 && j->ruleset >= 0)
+		r = landlock_bundle_restrict(j->ruleset, e);
+	if (r == 0 && j->filter)
 		r = seccomp_oci_install(&j->cfg->seccomp, j->filter, j->n_filter, &fd, e);
 	if (r == 0 && fd >= 0)
 		r = oci_notify_send(j->notify, fd, j->c, j->self, "running", j->cfg, e);
@@ -164,7 +168,7 @@ static int set_label(const struct joining *j, struct error *e)
 	return oci_process_label(p, proc, e);
 }
 
-static int raise_all(const struct joining *j, int *ptmx, char *program, size_t size, struct error *e)
+static int raise_all(struct joining *j, int *ptmx, char *program, size_t size, struct error *e)
 {
 	struct oci_process *p = j->x->process;
 	_cleanup_close_ int tty = -1;
@@ -178,8 +182,11 @@ static int raise_all(const struct joining *j, int *ptmx, char *program, size_t s
 		r = set_label(j, e);
 	if (r == 0)
 		oci_process_home(p);
-	if (r == 0)
-		r = oci_process_become(p, j->filter != NULL, e);
+	/* Not scoped: its domain is not the first process's, which it may have to signal. */
+	if (r == 0 && j->c->landlock)
+		r = j->ruleset = oci_process_landlock(j->cfg, false, e);
+	if (r >= 0)
+		r = oci_process_become(p, j->filter || j->ruleset >= 0, e);
 	if (r == 0)
 		r = oci_process_cwd(p, e);
 	if (r == 0)
@@ -338,7 +345,7 @@ static int spawn(struct joining *j, struct oci_started *out, struct error *e)
 int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct oci_exec *x, struct oci_started *out,
 	     struct error *e)
 {
-	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1 };
+	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1, .ruleset = -1 };
 	int r;
 
 	*out = (struct oci_started){ .pidfd = -1, .tty = -1 };

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "confine/cgroup.h"
+#include "confine/landlock.h"
 #include "confine/seccomp_oci.h"
 #include "oci/console.h"
 #include "oci/hooks.h"
@@ -219,10 +220,12 @@ static int install_filter(struct oci_init *i, struct error *e)
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if (!i->filter)
+	if (!i->filter && i->ruleset < 0)
 		return 0;
 	r = oci_process_before_filter(&i->cfg->process, e);
-	if (r == 0)
+	if (r == 0 && i->ruleset >= 0)
+		r = landlock_bundle_restrict(i->ruleset, e);
+	if (r == 0 && i->filter)
 		r = seccomp_oci_install(&i->cfg->seccomp, i->filter, i->n_filter, &fd, e);
 	if (r == 0 && fd >= 0)
 		r = oci_notify_send(i->notify, fd, i->container, i->container->pid, "creating", i->cfg, e);
@@ -240,8 +243,10 @@ static int finish(struct oci_init *i, struct oci_setup *s, char *program, size_t
 		r = oci_process_label(p, s->proc_fd, e);
 	if (r == 0)
 		oci_process_home(&i->cfg->process);
-	if (r == 0)
-		r = oci_process_become(p, i->filter != NULL, e);
+	if (r == 0 && i->container->landlock)
+		r = i->ruleset = oci_process_landlock(i->cfg, true, e);
+	if (r >= 0)
+		r = oci_process_become(p, i->filter || i->ruleset >= 0, e);
 	if (r == 0)
 		r = oci_process_cwd(p, e);
 	if (r == 0)
@@ -315,6 +320,7 @@ void oci_init_main(struct oci_init *i)
 	/* Until the container is recorded this process dies with its maker. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	umask(0);
+	i->ruleset = -1;
 	r = prepare(i, &e);
 	if (r == 0)
 		r = build(i, &s, &e);

@@ -23,6 +23,7 @@ struct oci_init {
 	int ns[OCI_NS_COUNT];		 /* namespaces by path that this process enters itself, -1: not */
 	bool in_userns;			 /* it is in a user namespace that it was made in, or has entered */
 	bool no_pivot, no_keyring, starts_now;
+	int ruleset; /* Landlock, from oci_process_landlock(); -1: none */
 	unsigned preserve;		 /* descriptors 3 to 2 + preserve go to the program */
 };
 

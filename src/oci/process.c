@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "confine/landlock.h"
 #include "confine/lsm.h"
 
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -252,6 +254,16 @@ int oci_process_before_filter(const struct oci_process *p, struct error *e)
 int oci_process_after_filter(const struct oci_process *p, struct error *e)
 {
 	return p->no_new_privs ? 0 : set_sets(caps_of(p), 0, false, e);
+}
+
+int oci_process_landlock(const struct oci_config *cfg, bool first, struct error *e)
+{
+	_cleanup_strv_ char **places = NULL;
+
+	for (size_t i = 0; i < cfg->n_mounts; i++)
+		if (!(cfg->mounts[i].attr_set & MOUNT_ATTR_RDONLY) && !(cfg->mounts[i].rec_set & MOUNT_ATTR_RDONLY))
+			strv_add_copy(&places, cfg->mounts[i].destination);
+	return landlock_bundle(!cfg->root_readonly, places, first, e);
 }
 
 int oci_process_cwd(const struct oci_process *p, struct error *e)

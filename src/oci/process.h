@@ -37,6 +37,10 @@ int oci_process_become(const struct oci_process *p, bool filtered, struct error 
 /* Around seccomp_oci_install(). */
 int oci_process_before_filter(const struct oci_process *p, struct error *e);
 int oci_process_after_filter(const struct oci_process *p, struct error *e);
+/*
+ * Landlock for what `cfg` declares, in its root and before ids change: a ruleset, or a negative errno. It goes with the filter.
+ */
+int oci_process_landlock(const struct oci_config *cfg, bool first, struct error *e);
 int oci_process_cwd(const struct oci_process *p, struct error *e);
 
 /* Adds HOME to the environment when it has none: as the container's passwd(5) says, or "/". In its root, with rights to read it. */

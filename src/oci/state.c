@@ -102,6 +102,7 @@ static int read_state(struct oci_container *c, struct error *e)
 	const char *bundle = NULL, *rootfs = NULL, *version = NULL;
 	int64_t pid = 0, start = 0, created = 0, owner = 0, hooks = -1;
 	json_t *annotations = NULL, *cgroup = NULL;
+	bool landlock = false;
 	int r;
 
 	if (!j)
@@ -115,6 +116,8 @@ static int read_state(struct oci_container *c, struct error *e)
 		r = json_get_int(j, "state", "owner", 0, UINT32_MAX, &owner, e);
 	if (r == 0)
 		r = json_get_int(j, "state", "hooks", 0, (1 << OCI_HOOK_COUNT) - 1, &hooks, e);
+	if (r == 0)
+		r = json_get_bool(j, "state", "landlock", &landlock, e);
 	if (r == 0)
 		r = json_get_str(j, "state", "bundle", &bundle, e);
 	if (r == 0)
@@ -132,6 +135,7 @@ static int read_state(struct oci_container *c, struct error *e)
 	c->created_ns = (uint64_t)created;
 	c->owner = (uid_t)owner;
 	c->hooks = (int)hooks;
+	c->landlock = landlock;
 	c->bundle = xstrdup(bundle ? bundle : "");
 	c->rootfs = xstrdup(rootfs ? rootfs : "");
 	c->cgroup = json_incref(cgroup);
@@ -183,9 +187,10 @@ void oci_container_unlock(struct oci_container *c)
 
 int oci_container_save(const struct oci_container *c, struct error *e)
 {
-	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:i, s:s, s:s, s:O*, s:O*}", "id", c->id, "ociVersion",
+	_cleanup_json_ json_t *j = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:i, s:b, s:s, s:s, s:O*, s:O*}", "id", c->id, "ociVersion",
 					     c->version, "pid", (int)c->pid, "startTime", (json_int_t)c->start_time, "created",
-					     (json_int_t)c->created_ns, "owner", (json_int_t)c->owner, "hooks", c->hooks, "bundle", c->bundle,
+					     (json_int_t)c->created_ns, "owner", (json_int_t)c->owner, "hooks", c->hooks, "landlock",
+					     c->landlock, "bundle", c->bundle,
 					     "rootfs", c->rootfs, "cgroup", c->cgroup, "annotations", c->annotations);
 
 	return j ? json_write(c->dir_fd, "state.json", j, 0600, false, e) : error_set(e, EINVAL, "state.json: invalid UTF-8");

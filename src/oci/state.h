@@ -38,6 +38,7 @@ struct oci_container {
 	json_t *cgroup;	     /* oci_cgroup_record(), NULL: it has none */
 	char *version;	     /* ociVersion of its config.json */
 	json_t *annotations; /* or NULL */
+	bool landlock;	     /* brig.conf wanted it when the container was made */
 	int hooks;	     /* bits 1 << enum oci_hook_kind of those that config.json has; -1: not known */
 };
 

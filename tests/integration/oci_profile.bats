@@ -124,6 +124,68 @@ rmdir: '/tmp/nothing': Read-only file system"
     assert_eq "$(ls "$STATES")" ""
 }
 
+# What Landlock refuses, what was declared, and whether it says so. /tmp is a folder of the host, mounted for writing.
+TRY='echo a >/tmp/file && echo "in the volume"; echo b >/dev/shm/x && echo "in shared memory"; echo "to stdout" >/dev/stdout
+    echo c >/dev/null && echo "to a device"; cat /tmp/file; mount -t tmpfs t /dev/shm 2>&1 && echo mounted; ls / >/dev/null && echo reads'
+
+@test "oci_landlock in brig.conf: no mounts and devices, writing where it was declared, with and without no_new_privs" {
+    local nnp state n=0
+    mkdir "$TT/vol" "$TT/conf"
+    chmod 0777 "$TT/vol"
+    for state in off on; do
+        echo "oci_landlock = $state" >"$TT/conf/brig.conf"
+        for nnp in true false; do
+            n=$((n + 1))
+            b=$(bundle "b-$n" ".process.noNewPrivileges = $nnp" 'del(.linux.seccomp)' \
+                '.mounts += [{"destination": "/tmp", "type": "bind", "source": (env.TT + "/vol"), "options": ["bind", "rw"]}]' \
+                '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])' "$(runs "$TRY")")
+            BRIG_CONFIG=$TT/conf run oci run -b "$b" "one-$n"
+            for line in 'in the volume' 'in shared memory' 'to stdout' 'to a device' a reads; do assert_line "^$line\$"; done
+            if [ $state = on ]; then
+                assert_line '^mount: .*(Operation not permitted|permission denied)'
+            else
+                assert_line '^mounted$'
+            fi
+        done
+    done
+}
+
+@test "oci_landlock: exec has it as well, signals stay inside, and a wrong value stops the start" {
+    local victim
+    mkdir "$TT/conf"
+    echo 'oci_landlock = on' >"$TT/conf/brig.conf"
+    mkfifo "$TT/in"
+    b=$(bundle b '.process.args = ["/bin/cat"]')
+    BRIG_CONFIG=$TT/conf oci run -d -b "$b" one <>"$TT/in" >"$TT/out" 2>&1
+    # Whatever brig.conf says by now; CAP_SYS_ADMIN is the container's own or, as root, none that it could use.
+    run oci exec --cap CAP_SYS_ADMIN one mount -t tmpfs t /dev/shm
+    [ "$status" != 0 ]
+    assert_line 'mount: .*(Operation not permitted|permission denied)'
+    oci exec one kill -0 1
+    oci delete -f one
+    b=$(bundle c '.process.args = ["/bin/cat"]')
+    oci run -d -b "$b" two <>"$TT/in" >"$TT/out" 2>&1
+    oci exec --cap CAP_SYS_ADMIN two mount -t tmpfs t /dev/shm
+    oci delete -f two
+    echo 'oci_landlock = perhaps' >"$TT/conf/brig.conf"
+    BRIG_CONFIG=$TT/conf run oci run -b "$b" three
+    [ "$status" != 0 ]
+    assert_line 'oci_landlock = perhaps: must be one of: off on'
+    assert_eq "$(ls "$STATES")" ""
+    [ "$MODE" = root ] || return 0
+    # With the host's process ids, as root: only the scope is in between.
+    sleep 100 3>&- &
+    victim=$!
+    b=$(bundle d '.linux.namespaces |= map(select(.type != "pid"))' "$(runs "kill -0 $victim && echo reached")" \
+        '.process.capabilities |= map_values(. + ["CAP_KILL"])')
+    run oci run -b "$b" four
+    assert_line '^reached$'
+    echo 'oci_landlock = on' >"$TT/conf/brig.conf"
+    BRIG_CONFIG=$TT/conf run oci run -b "$b" five
+    assert_line 'Operation not permitted'
+    kill $victim
+}
+
 @test "the propagation of the root is what was asked for" {
     need_root
     for p in private slave shared unbindable rprivate rslave rshared runbindable; do

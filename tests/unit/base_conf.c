@@ -174,7 +174,7 @@ static void example_is_true(void **state)
 	conf_defaults(&read);
 	if (conf_parse(&read, text, path, &e) < 0)
 		fail_msg("%s", e.text);
-	assert_int_equal(keys, 24);
+	assert_int_equal(keys, 25);
 	assert_int_equal(strv_len(read.accept_lowered), 2);
 	strv_free(read.accept_lowered);
 	read.accept_lowered = NULL;
@@ -189,6 +189,9 @@ static void example_is_true(void **state)
 	assert_string_equal(read.network, built_in.network);
 	free(read.network);
 	read.network = built_in.network;
+	assert_string_equal(read.oci_landlock, built_in.oci_landlock);
+	free(read.oci_landlock);
+	read.oci_landlock = built_in.oci_landlock;
 	assert_memory_equal(&read, &built_in, sizeof(read));
 	conf_free(&built_in);
 }
