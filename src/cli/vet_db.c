@@ -24,7 +24,8 @@ struct vet_db_options {
 };
 
 static const struct cli_option options[] = {
-	CLI_OPT(struct vet_db_options, format, "format", 0, CLI_STRING, "FORMAT", "of status: json, or a Go template over that document", "json"),
+	CLI_OPT(struct vet_db_options, format, "format", 0, CLI_STRING, "FORMAT",
+		"of status: json, or a Go template over that document", "json"),
 	CLI_OPT(struct vet_db_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "print nothing but errors", NULL),
 	CLI_END,
 };
@@ -98,7 +99,8 @@ static void show_fetching(void *arg, uint64_t done, uint64_t total)
 }
 
 /* The file at `url` as DIR/N/NAME, NAME being the last part of the URL's path, for status to tell. */
-static int fetch(const struct vet_db_options *o, const struct conf *conf, const char *dir, size_t number, const char *url, char ***files, struct error *e)
+static int fetch(const struct vet_db_options *o, const struct conf *conf, const char *dir, size_t number,
+	const char *url, char ***files, struct error *e)
 {
 	static const uint64_t max = 4ULL << 30;
 	_cleanup_free_ char *folder = xasprintf("%s/%zu", dir, number), *name = NULL, *path = NULL;
@@ -217,9 +219,12 @@ static void print_feeds(const json_t *status)
 	size_t i;
 
 	json_array_foreach(json_object_get(status, "feeds"), i, feed) {
-		const char *name = json_string_value(json_object_get(feed, "name")), *published = json_string_value(json_object_get(feed, "published")),
+		const char *name = json_string_value(json_object_get(feed, "name")),
+			   *published = json_string_value(json_object_get(feed, "published")),
 			   *file = json_string_value(json_object_get(feed, "file"));
-		_cleanup_free_ char *count = xasprintf("%lld", (long long)json_integer_value(json_object_get(feed, "statements"))), *ago = NULL;
+		_cleanup_free_ char *count = xasprintf("%lld", (long long)json_integer_value(
+								       json_object_get(feed, "statements"))),
+				    *ago = NULL;
 		char words[40];
 
 		clock_words((uint64_t)json_integer_value(json_object_get(feed, "age")) * 1000000000, words);
@@ -277,18 +282,34 @@ const struct cli_command cmd_vet_db = {
 	.args = "[OPTIONS] import FILE... | update | status",
 	.summary = "keep what is known about vulnerable packages",
 	.description =
-		"brig vet compares the packages of an image with advisories that lie on this machine; it asks nobody. import adds files to "
+		"brig vet compares the packages of an image with advisories that lie on this machine; it "
+		"asks nobody. import adds files to "
 		"them, compressed (gzip, bzip2, xz, zstd) or in zip or tar archives or not:\n\n"
-		"  Debian   https://security-tracker.debian.org/tracker/data/json, and the lists data/DSA/list and data/DLA/list\n"
-		"  OSV      https://osv-vulnerabilities.storage.googleapis.com/ECOSYSTEM/all.zip, or single records\n"
+		"  Debian   https://security-tracker.debian.org/tracker/data/json, and the lists "
+		"data/DSA/list and data/DLA/list\n"
+		"  OSV      https://osv-vulnerabilities.storage.googleapis.com/ECOSYSTEM/all.zip, or single "
+		"records\n"
 		"  Alpine   https://secdb.alpinelinux.org/vN.N/main.json and community.json\n"
 		"  OVAL     of Red Hat and Ubuntu\n"
 		"  KEV      CISA's catalogue of vulnerabilities that are used in attacks, JSON\n"
 		"  EPSS     FIRST's scores of how likely an attack is, CSV\n\n"
-		"A file replaces what was imported of the same feed before; an OSV record replaces itself. The files are read by a process "
-		"without network that can open and write no file but the new index, which then takes the old one's place: when one file is "
-		"damaged, nothing changes. update fetches the files that brig.conf (advisories = URL, ...) names, over TLS, in the process that "
-		"speaks with registries, and imports them; nothing else of brig vet uses the network. status shows the feeds, how many statements each has, when it was published and imported.",
+		"A file replaces what was imported of the same feed before; an OSV record replaces itself. "
+		"The files are read by a process "
+		"without network that can open and write no file but the new index, which then takes the old "
+		"one's place: when one file is "
+		"damaged, nothing changes. update fetches the files that brig.conf (advisories = URL, ...) "
+		"names, over TLS, in the process that "
+		"speaks with registries, and imports them; nothing else of brig vet uses the network. status "
+		"shows the feeds, how many statements each has, when it was published and imported.\n\n"
+		"How bad a vulnerability is: critical when CISA knows of attacks (KEV); else as the distribution says, "
+		"or by the CVSS score where it says nothing, or medium where nobody says anything; at most low where the "
+		"distribution calls it minor; info where nobody has looked yet; and at least high where EPSS gives an "
+		"even chance of an attack within 30 days. Packages for which there are no advisories, and the time since "
+		"the newest ones when that is more than a week, are \"not looked at\" in every report.\n\n"
+		"brig vet --vex FILE takes OpenVEX documents; --ignore FILE takes lines like this one, with the last day "
+		"on which it counts (UTC) and a reason, both of which must be given. A line that has expired is a "
+		"finding:\n\n"
+		"  CVE-2023-0286 openssl 2026-12-31 nothing here parses X.400 addresses",
 	.options = options,
 	.options_size = sizeof(struct vet_db_options),
 	.min_args = 1,

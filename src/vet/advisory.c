@@ -14,8 +14,14 @@ static enum advisory_kind kind_of_key(const char *key)
 		const char *key;
 		enum advisory_kind kind;
 	} keys[] = {
-		{ "catalogVersion", ADVISORY_KEV }, { "dateReleased", ADVISORY_KEV },  { "distroversion", ADVISORY_SECDB }, { "apkurl", ADVISORY_SECDB },
-		{ "reponame", ADVISORY_SECDB },	    { "affected", ADVISORY_OSV },      { "schema_version", ADVISORY_OSV },	{ "modified", ADVISORY_OSV },
+		{"catalogVersion", ADVISORY_KEV},
+		{"dateReleased", ADVISORY_KEV},
+		{"distroversion", ADVISORY_SECDB},
+		{"apkurl", ADVISORY_SECDB},
+		{"reponame", ADVISORY_SECDB},
+		{"affected", ADVISORY_OSV},
+		{"schema_version", ADVISORY_OSV},
+		{"modified", ADVISORY_OSV},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -110,6 +116,7 @@ int advisory_parse(const char *what, const char *data, size_t n, struct advisory
 		break;
 	}
 	error_set(e, EBADMSG, "%s: neither of the kinds of advisories that are known", what);
-	error_hint(e, "they are: Debian tracker JSON, DSA and DLA lists, OSV, Alpine secdb, OVAL (Red Hat, Ubuntu), KEV JSON, EPSS CSV");
+	error_hint(e, "they are: Debian tracker JSON, DSA and DLA lists, OSV, Alpine secdb, OVAL (Red Hat, "
+		      "Ubuntu), KEV JSON, EPSS CSV");
 	return -EBADMSG;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Advisories: what is known about packages, in the formats in which distributions and others publish it. A parser is a pure function over the
- * bytes of one document that hands statements to a sink; nothing here opens a file. What it does not understand is an error or is counted as
- * left out, never guessed.
+ * Advisories: what is known about packages, in the formats in which distributions and others publish it. A parser is a pure
+ * function over the bytes of one document that hands statements to a sink; nothing here opens a file. What it does not
+ * understand is an error or is counted as left out, never guessed.
  *
  *	Debian tracker	https://security-tracker.debian.org/tracker/data/json
  *	Debian lists	data/DSA/list and data/DLA/list of the tracker's repository
@@ -22,10 +22,12 @@
 #include <stdint.h>
 
 enum advisory_status {
-	ADVISORY_AFFECTED,     /* versions within the range are vulnerable */
-	ADVISORY_MINOR,	       /* they are, and the distribution decided not to fix it for itself (no-dsa, postponed, ignored, unimportant) */
+	ADVISORY_AFFECTED, /* versions within the range are vulnerable */
+	ADVISORY_MINOR, /* they are, and the distribution decided not to fix it for itself (no-dsa, postponed,
+			   ignored, unimportant) */
 	ADVISORY_UNDETERMINED, /* nobody has looked yet */
-	ADVISORY_EOL,	       /* the distribution no longer looks after this package: vulnerable, and it will stay so */
+	ADVISORY_EOL, /* the distribution no longer looks after this package: vulnerable, and it will stay so
+		       */
 	ADVISORY_NOT_AFFECTED,
 	ADVISORY_STATUSES
 };
@@ -69,7 +71,8 @@ struct advisory_sink {
 	/* KEV: `due` may be NULL. */
 	int (*kev)(void *ctx, const char *cve, const char *added, const char *due, bool ransomware, struct error *e);
 	int (*epss)(void *ctx, const char *cve, double score, double percentile, struct error *e);
-	/* For progress: how far the parser has come in its document; those that build it whole leave it at 0. `size`: the caller's, of the document. */
+	/* For progress: how far the parser has come in its document; those that build it whole leave it at 0.
+	 * `size`: the caller's, of the document. */
 	size_t at, size;
 	uint64_t left_out; /* statements about what brig does not know: other ecosystems, withdrawn records, kernels by git commit */
 };
@@ -100,7 +103,8 @@ int advisory_parse_oval(const char *what, const char *data, size_t n, struct adv
 
 /* ---- what parsers share ---- */
 
-/* Base score of a CVSS 3.0 or 3.1 vector (first.org/cvss/v3.1/specification-document, section 7.1); 0: none, or not of that version. */
+/* Base score of a CVSS 3.0 or 3.1 vector (first.org/cvss/v3.1/specification-document, section 7.1); 0: none,
+ * or not of that version. */
 double advisory_cvss3(const char *vector);
 /* Qualitative rating of a score (ibid., section 5). */
 int advisory_level_of_score(double score);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Alpine's secdb: {"distroversion": "v3.18", "reponame": "main", "packages": [{"pkg": {"name", "secfixes": {"1.2.3-r4": ["CVE-...", ...]}}}]}.
- * Packages are source packages ("origin"). The key "0" says that no version was affected. An entry may hold several names with blanks
- * between ("CVE-2019-1 XSA-2"); what has not been fixed is not told.
+ * Alpine's secdb: {"distroversion": "v3.18", "reponame": "main", "packages": [{"pkg": {"name", "secfixes": {"1.2.3-r4":
+ * ["CVE-...", ...]}}}]}. Packages are source packages ("origin"). The key "0" says that no version was affected. An entry may
+ * hold several names with blanks between ("CVE-2019-1 XSA-2"); what has not been fixed is not told.
  */
 #include "vet/advisory.h"
 

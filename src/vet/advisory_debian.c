@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Debian security tracker's JSON: {SOURCE: {CVE: {"description", "scope", "releases": {CODENAME: {"status": "open|resolved|undetermined",
- * "fixed_version", "urgency", "nodsa", "nodsa_reason", "repositories"}}}}}. `fixed_version` is the one of that release, "0" means that it
- * never was affected. The document is 70 MB: each source package is parsed by itself.
+ * The Debian security tracker's JSON: {SOURCE: {CVE: {"description", "scope", "releases": {CODENAME: {"status":
+ * "open|resolved|undetermined", "fixed_version", "urgency", "nodsa", "nodsa_reason", "repositories"}}}}}. `fixed_version` is
+ * the one of that release, "0" means that it never was affected. The document is 70 MB: each source package is parsed by
+ * itself.
  */
 #include "vet/advisory.h"
 
@@ -16,11 +17,17 @@ struct place {
 	struct advisory_sink *sink;
 };
 
-static int read_release(const struct place *p, const char *cve, const char *summary, const char *release, const json_t *j, struct error *e)
+static int read_release(const struct place *p, const char *cve, const char *summary, const char *release,
+	const json_t *j, struct error *e)
 {
 	_cleanup_free_ char *where = xasprintf("%s: %s.%s.%s", p->what, p->source, cve, release);
 	const char *status = NULL, *fixed = NULL, *urgency = NULL, *nodsa = NULL;
-	struct advisory_row row = { .ecosystem = "deb/debian", .release = release, .package = p->source, .id = cve, .advisory = cve, .summary = summary };
+	struct advisory_row row = { .ecosystem = "deb/debian",
+		.release = release,
+		.package = p->source,
+		.id = cve,
+		.advisory = cve,
+		.summary = summary};
 	int r = json_get_str(j, where, "status", &status, e);
 
 	if (r == 0)

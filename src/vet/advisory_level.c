@@ -78,9 +78,15 @@ int advisory_level_of_word(const char *word)
 		const char *word;
 		enum vet_level level;
 	} words[] = {
-		{ "critical", VET_CRITICAL }, { "important", VET_HIGH },	 { "high", VET_HIGH },	      { "moderate", VET_MEDIUM },
-		{ "medium", VET_MEDIUM },     { "low", VET_LOW },		 { "negligible", VET_INFO },  { "unimportant", VET_INFO },
-		{ "none", VET_INFO },
+		{"critical", VET_CRITICAL},
+		{"important", VET_HIGH},
+		{"high", VET_HIGH},
+		{"moderate", VET_MEDIUM},
+		{"medium", VET_MEDIUM},
+		{"low", VET_LOW},
+		{"negligible", VET_INFO},
+		{"unimportant", VET_INFO},
+		{"none", VET_INFO},
 	};
 	/* The tracker marks what a person set with asterisks: "low**". */
 	size_t n = word ? strcspn(word, "*") : 0;

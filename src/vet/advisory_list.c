@@ -7,8 +7,8 @@
  *		[bullseye] - xorg-server 2:1.20.11-1+deb11u6
  *		NOTE: for people
  *
- * In place of a version may stand <unfixed>, <not-affected>, <end-of-life>, <undetermined>, <no-dsa>, <postponed>, <ignored>; remarks and an
- * urgency in parentheses may follow.
+ * In place of a version may stand <unfixed>, <not-affected>, <end-of-life>, <undetermined>, <no-dsa>, <postponed>, <ignored>;
+ * remarks and an urgency in parentheses may follow.
  */
 #include "vet/advisory.h"
 
@@ -59,9 +59,9 @@ static const char *read_date(const char *s, char out[static 16])
 /* An update that names no CVE and repairs only what an earlier one broke, or brings new data, is no vulnerability. */
 static bool is_security(const char *title)
 {
-	static const char *const other[] = { "regression", "new upstream version", "new timezone database", "new upstream release", "new package", "bugfix",
-					     "crash fix", "version number", "end of life", "end of support", "support update", "database update",
-					     "whitelist", "switch to" };
+	static const char *const other[] = {"regression", "new upstream version", "new timezone database",
+		"new upstream release", "new package", "bugfix", "crash fix", "version number", "end of life",
+		"end of support", "support update", "database update", "whitelist", "switch to"};
 
 	if (streq(title, "update"))
 		return false;
@@ -119,9 +119,13 @@ static int read_status(const char *word, struct advisory_row *row)
 		const char *word;
 		enum advisory_status status;
 	} words[] = {
-		{ "<unfixed>", ADVISORY_AFFECTED },	  { "<not-affected>", ADVISORY_NOT_AFFECTED }, { "<end-of-life>", ADVISORY_EOL },
-		{ "<undetermined>", ADVISORY_UNDETERMINED }, { "<no-dsa>", ADVISORY_MINOR },	       { "<postponed>", ADVISORY_MINOR },
-		{ "<ignored>", ADVISORY_MINOR },
+		{"<unfixed>", ADVISORY_AFFECTED},
+		{"<not-affected>", ADVISORY_NOT_AFFECTED},
+		{"<end-of-life>", ADVISORY_EOL},
+		{"<undetermined>", ADVISORY_UNDETERMINED},
+		{"<no-dsa>", ADVISORY_MINOR},
+		{"<postponed>", ADVISORY_MINOR},
+		{"<ignored>", ADVISORY_MINOR},
 	};
 
 	if (word[0] != '<') {
@@ -213,7 +217,8 @@ static int read_line(struct list *l, const char *line, struct error *e)
 		return read_cves(l, s, e);
 	if (*s == '[')
 		return read_package(l, s, e);
-	if (str_after(s, "NOTE:") || str_after(s, "TODO:"))
+	/* NOTE: and its like are for people. */
+	if (strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= 4 && s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == ':')
 		return 0;
 	return error_set(e, EBADMSG, "%s line %zu: neither CVEs nor a package nor a note", l->what, l->line);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OSV records (schema 1.6): {"id", "aliases", "related", "upstream", "withdrawn", "summary", "severity": [{"type", "score"}], "affected":
- * [{"package": {"ecosystem", "name"}, "ranges": [{"type", "events": [{"introduced"|"fixed"|"last_affected"}]}], "versions", ...}]}.
- * A range of events becomes one row for each pair of introduced and what follows it. Ranges of git commits are left out.
+ * OSV records (schema 1.6): {"id", "aliases", "related", "upstream", "withdrawn", "summary", "severity": [{"type", "score"}],
+ * "affected": [{"package": {"ecosystem", "name"}, "ranges": [{"type", "events": [{"introduced"|"fixed"|"last_affected"}]}],
+ * "versions", ...}]}. A range of events becomes one row for each pair of introduced and what follows it. Ranges of git commits
+ * are left out.
  */
 #include "vet/advisory.h"
 
@@ -132,7 +133,8 @@ static void read_severity(struct record *r, const json_t *of)
 	if (advisory_level_of_word(word) != ADVISORY_NO_LEVEL)
 		r->row.level = advisory_level_of_word(word);
 	json_array_foreach((json_t *)list, i, one) {
-		const char *type = json_string_value(json_object_get(one, "type")), *score = json_string_value(json_object_get(one, "score"));
+		const char *type = json_string_value(json_object_get(one, "type")),
+			   *score = json_string_value(json_object_get(one, "score"));
 		double cvss = advisory_cvss3(score);
 
 		if (cvss > r->row.cvss)
@@ -145,7 +147,8 @@ static void read_severity(struct record *r, const json_t *of)
 static int read_affected(struct record *r, const json_t *affected, struct error *e)
 {
 	const json_t *package = json_object_get(affected, "package"), *ranges = json_object_get(affected, "ranges"), *range;
-	const char *ecosystem = json_string_value(json_object_get(package, "ecosystem")), *name = json_string_value(json_object_get(package, "name"));
+	const char *ecosystem = json_string_value(json_object_get(package, "ecosystem")),
+		   *name = json_string_value(json_object_get(package, "name"));
 	int level = r->row.level, err = 0;
 	double cvss = r->row.cvss;
 	bool ranged = false;
@@ -198,7 +201,8 @@ static void read_ids(struct record *r, const json_t *doc, const char *id)
 	add_ids(r, json_object_get(doc, "aliases"));
 	add_ids(r, json_object_get(doc, "upstream"));
 	/* A distribution's advisory is of several CVEs, which older records name as related. */
-	if (!r->ids && (str_after(id, "DSA-") || str_after(id, "DLA-") || str_after(id, "USN-") || str_after(id, "ALSA-") || str_after(id, "RLSA-")))
+	if (!r->ids && (str_after(id, "DSA-") || str_after(id, "DLA-") || str_after(id, "USN-") ||
+			       str_after(id, "ALSA-") || str_after(id, "RLSA-")))
 		add_ids(r, json_object_get(doc, "related"));
 	if (!r->ids)
 		strv_add_copy(&r->ids, id);

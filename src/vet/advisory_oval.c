@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OVAL definitions as Red Hat and Ubuntu publish them (OVAL language 5.11; the linux-def namespace). A definition has CVEs and a tree of
- * criteria whose leaves are tests; a test joins an object (the name of a package) with a state (its version is less than...). All of these
- * stand in lists of their own that follow the definitions, so that statements are made at the end.
+ * OVAL definitions as Red Hat and Ubuntu publish them (OVAL language 5.11; the linux-def namespace). A definition has CVEs and
+ * a tree of criteria whose leaves are tests; a test joins an object (the name of a package) with a state (its version is less
+ * than...). All of these stand in lists of their own that follow the definitions, so that statements are made at the end.
  *
- * The tree is not evaluated as logic: each leaf "version less than" is a statement about one package, which is what such a tree says when
- * it is read package by package; the condition that a module stream is enabled is kept. Other leaves (which distribution it is, who signed
- * a package) say nothing about versions. Documents with a DOCTYPE are refused: no entity is ever expanded.
+ * The tree is not evaluated as logic: each leaf "version less than" is a statement about one package, which is what such a tree
+ * says when it is read package by package; the condition that a module stream is enabled is kept. Other leaves (which
+ * distribution it is, who signed a package) say nothing about versions. Documents with a DOCTYPE are refused: no entity is ever
+ * expanded.
  */
 #include "vet/advisory.h"
 
@@ -116,8 +117,10 @@ static struct oval_item *begin_item(struct reading *r, const char *name, const c
 	static const struct {
 		const char *name;
 		enum oval_list list;
-	} kinds[] = { { "rpminfo_test", OVAL_TESTS },	  { "dpkginfo_test", OVAL_TESTS },   { "rpminfo_object", OVAL_OBJECTS }, { "dpkginfo_object", OVAL_OBJECTS },
-		      { "rpminfo_state", OVAL_STATES }, { "dpkginfo_state", OVAL_STATES }, { "constant_variable", OVAL_VARIABLES } };
+	} kinds[] = {{"rpminfo_test", OVAL_TESTS}, {"dpkginfo_test", OVAL_TESTS},
+		{"rpminfo_object", OVAL_OBJECTS}, {"dpkginfo_object", OVAL_OBJECTS},
+		{"rpminfo_state", OVAL_STATES}, {"dpkginfo_state", OVAL_STATES},
+		{"constant_variable", OVAL_VARIABLES}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (streq(kinds[i].name, name))
@@ -250,9 +253,10 @@ static int run_parser(struct reading *r, const char *data, size_t n)
 		size_t size = n - at < CHUNK ? n - at : CHUNK;
 
 		if (XML_Parse(r->xml, data + at, (int)size, at + size == n) != XML_STATUS_OK)
-			return r->failed ? r->failed :
-					   error_set(r->e, EBADMSG, "%s line %lu: %s", r->what, (unsigned long)XML_GetCurrentLineNumber(r->xml),
-						     XML_ErrorString(XML_GetErrorCode(r->xml)));
+			return r->failed ? r->failed
+					 : error_set(r->e, EBADMSG, "%s line %lu: %s", r->what,
+						   (unsigned long)XML_GetCurrentLineNumber(r->xml),
+						   XML_ErrorString(XML_GetErrorCode(r->xml)));
 		at += size;
 	} while (at < n);
 	return r->failed;

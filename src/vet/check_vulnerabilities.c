@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Check "vulnerabilities" (catalogue V9): the packages of the inventory against the index of advisories. What the index does not speak of
- * is told as not looked at; that there is no index is told the same way. Nothing is "clean" because nothing was known.
+ * Check "vulnerabilities" (catalogue V9): the packages of the inventory against the index of advisories. What the index does
+ * not speak of is told as not looked at; that there is no index is told the same way. Nothing is "clean" because nothing was
+ * known.
  */
 #include "vet/vet.h"
 
@@ -180,14 +181,16 @@ static void report(struct vet *v, const struct vuln_match *m)
 	const struct vet_file *f = path ? vet_find(v, path) : NULL;
 	_cleanup_free_ char *why = reason(m);
 
-	vet_add(v, "vulnerabilities", m->id, (enum vet_level)m->level, f, details(m), why, "%s in %s %s, %s%s", m->id, m->package, m->version,
-		m->fixed ? "fixed in " : "not fixed", m->fixed ? m->fixed : "");
+	vet_add(v, "vulnerabilities", m->id, (enum vet_level)m->level, f, details(m), why,
+		"%s in %s %s, %s%s", m->id, m->package, m->version, m->fixed ? "fixed in " : "not fixed",
+		m->fixed ? m->fixed : "");
 }
 
 static json_t *excused_json(const struct vuln_match *m, const struct excuse *x)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "cve", vet_json(m->id), "package", vet_json(m->package), "version", vet_json(m->version), "reason",
-			 vet_json(x->reason), "source", vet_json(x->source), "until", vet_json(x->until));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "cve", vet_json(m->id), "package",
+		vet_json(m->package), "version", vet_json(m->version), "reason", vet_json(x->reason),
+		"source", vet_json(x->source), "until", vet_json(x->until));
 }
 
 /* A line that no longer counts is to be renewed or removed; it must not be forgotten. */
@@ -199,9 +202,11 @@ static void report_expired(struct vet *v, const struct excuses *excuses, const c
 		if (!excuse_expired(x, day))
 			continue;
 		vet_add(v, "vulnerabilities", "V9-expired-exception", VET_MEDIUM, NULL,
-			json_pack("{s:o, s:o, s:o, s:I}", "cve", vet_json(x->ids[0]), "until", vet_json(x->until), "source", vet_json(x->source), "line",
-				  (json_int_t)x->line),
-			"look at it again: renew the line or take it out", "the exception for %s in %s line %zu ended on %s", x->ids[0], x->source, x->line,
+			json_pack("{s:o, s:o, s:o, s:I}", "cve", vet_json(x->ids[0]), "until",
+				vet_json(x->until), "source", vet_json(x->source), "line",
+				(json_int_t)x->line),
+			"look at it again: renew the line or take it out",
+			"the exception for %s in %s line %zu ended on %s", x->ids[0], x->source, x->line,
 			x->until);
 	}
 }
@@ -226,14 +231,17 @@ static int tell_limits(struct vet *v, const struct vuln_result *found, const cha
 
 		if (v->options->require_db)
 			return error_set(e, ENODATA, "--require-db: there are no advisories for %s", safe);
-		vet_not_looked(v, "known vulnerabilities of %lld packages: there are no advisories for %s", (long long)json_integer_value(value), safe);
+		vet_not_looked(v, "known vulnerabilities of %lld packages: there are no advisories for %s",
+			(long long)json_integer_value(value), safe);
 	}
 	json_object_foreach(found->newest, place, value) {
 		const char *date = json_string_value(value);
 
 		if (days_between(date, day) > OLD_DAYS)
-			vet_not_looked(v, "vulnerabilities of %s that became known after %.10s: the newest advisories are %ld days old", place, date,
-				       days_between(date, day));
+			vet_not_looked(v,
+				"vulnerabilities of %s that became known after %.10s: the newest advisories "
+				"are %ld days old",
+				place, date, days_between(date, day));
 	}
 	return 0;
 }
@@ -251,8 +259,12 @@ static int look(struct vet *v, const struct excuses *excuses, struct error *e)
 		r = match_packages(db, v->packages, module_enabled, v, &found, e);
 	for (size_t i = 0; r == 0 && i < found.n; i++) {
 		const struct vuln_match *m = &found.list[i];
-		const struct excuse_subject subject = { .id = m->id, .package = m->package, .packages = m->packages, .image = v->image ? v->image : v->name,
-							.digest = v->digest, .today = day };
+		const struct excuse_subject subject = { .id = m->id,
+			.package = m->package,
+			.packages = m->packages,
+			.image = v->image ? v->image : v->name,
+			.digest = v->digest,
+			.today = day};
 		const struct excuse *x = excuse_find(excuses, &subject);
 
 		if (x)
@@ -264,7 +276,8 @@ static int look(struct vet *v, const struct excuses *excuses, struct error *e)
 		r = tell_limits(v, &found, day, e);
 	if (r == 0)
 		json_object_set_new(v->facts, "vulnerabilities",
-				    json_pack("{s:I, s:O, s:O}", "looked", (json_int_t)found.looked, "newest", found.newest, "excused", excused));
+			json_pack("{s:I, s:O, s:O}", "looked", (json_int_t)found.looked, "newest",
+				found.newest, "excused", excused));
 	vuln_result_free(&found);
 	return r;
 }

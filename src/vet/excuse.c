@@ -224,7 +224,8 @@ static bool covers_text(const char *wanted, const char *have)
 /* The package itself, or the source package that it was made of (arch=source). */
 static bool covers_entry(const char *wanted, const json_t *entry)
 {
-	const char *purl = json_string_value(json_object_get(entry, "purl")), *type = json_string_value(json_object_get(entry, "type")),
+	const char *purl = json_string_value(json_object_get(entry, "purl")),
+		   *type = json_string_value(json_object_get(entry, "type")),
 		   *distro = json_string_value(json_object_get(json_object_get(entry, "distro"), "id")),
 		   *source = json_string_value(json_object_get(json_object_get(entry, "source"), "name")),
 		   *version = json_string_value(json_object_get(json_object_get(entry, "source"), "version"));
@@ -236,7 +237,8 @@ static bool covers_entry(const char *wanted, const json_t *entry)
 		return false;
 	if (!version)
 		version = json_string_value(json_object_get(entry, "version"));
-	of_source = xasprintf("pkg:%s%s%s/%s@%s?arch=source", type, distro ? "/" : "", distro ? distro : "", source, version ? version : "");
+	of_source = xasprintf("pkg:%s%s%s/%s@%s?arch=source", type, distro ? "/" : "", distro ? distro : "",
+		source, version ? version : "");
 	return covers_text(wanted, of_source);
 }
 
@@ -261,7 +263,9 @@ static bool is_image(const char *wanted, const struct excuse_subject *s)
 	if (yes && hash) {
 		yes = streq(hash, s->digest);
 	} else if (yes) {
-		const char *name = strrchr(p.name, '/') + 1, *slash = s->image ? strrchr(s->image, '/') : NULL, *have = slash ? slash + 1 : s->image;
+		const char *name = strrchr(p.name, '/') + 1,
+			   *slash = s->image ? strrchr(s->image, '/') : NULL,
+			   *have = slash ? slash + 1 : s->image;
 		size_t n = have ? strcspn(have, ":@") : 0;
 
 		yes = have && strlen(name) == n && strncmp(name, have, n) == 0 &&

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Vulnerabilities that somebody has looked at and that do not count: OpenVEX documents (github.com/openvex/spec, 0.2.0) and ignore files.
- * An ignore file has a line for each exception, "#" begins a comment:
+ * Vulnerabilities that somebody has looked at and that do not count: OpenVEX documents (github.com/openvex/spec, 0.2.0) and
+ * ignore files. An ignore file has a line for each exception, "#" begins a comment:
  *
  *	ID		PACKAGE	UNTIL		REASON
  *	CVE-2023-0286	openssl	2026-12-31	nothing here parses X.400 addresses
  *
- * PACKAGE is the name of a source or binary package, or "*". Both the day and the reason must be given; the day is the last one on which
- * the line counts (UTC).
+ * PACKAGE is the name of a source or binary package, or "*". Both the day and the reason must be given; the day is the last one
+ * on which the line counts (UTC).
  */
 #pragma once
 

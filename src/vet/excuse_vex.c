@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OpenVEX 0.2.0 (and 0.0.x, which has plain texts for products and vulnerabilities): {"@context": "https://openvex.dev/ns/...", "timestamp",
- * "statements": [{"vulnerability": {"name", "@id", "aliases"}, "timestamp", "products": [{"@id", "identifiers": {"purl"}, "subcomponents":
- * [...]}], "status", "justification", "impact_statement", "action_statement"}]}.
+ * OpenVEX 0.2.0 (and 0.0.x, which has plain texts for products and vulnerabilities): {"@context": "https://openvex.dev/ns/...",
+ * "timestamp", "statements": [{"vulnerability": {"name", "@id", "aliases"}, "timestamp", "products": [{"@id", "identifiers":
+ * {"purl"}, "subcomponents": [...]}], "status", "justification", "impact_statement", "action_statement"}]}.
  */
 #include "vet/excuse.h"
 
@@ -103,8 +103,11 @@ static int read_statement(const char *what, size_t i, const json_t *s, uint64_t 
 		return r;
 	x = excuse_add(out, kind, what);
 	x->time = time;
-	x->reason = xasprintf("%s%s%s", justification ? justification : kind == EXCUSE_FIXED ? "fixed" : "", justification && impact ? ": " : "",
-			      impact ? impact : "");
+	x->reason = xasprintf("%s%s%s",
+		justification          ? justification
+		: kind == EXCUSE_FIXED ? "fixed"
+				       : "",
+		justification && impact ? ": " : "", impact ? impact : "");
 	r = read_vulnerability(where, json_object_get(s, "vulnerability"), x, e);
 	return r < 0 ? r : read_products(where, json_object_get(s, "products"), x, e);
 }

@@ -124,7 +124,12 @@ static int read_file(struct work *w, struct advdb_db *db, struct error *e)
 	hash_hex(f->data, f->n, sha256);
 	w->rows = 0;
 	w->at = 0;
-	w->outer = (struct advisory_sink){ .ctx = w, .feed = pass_feed, .drop = pass_drop, .row = count_row, .kev = count_kev, .epss = count_epss };
+	w->outer = (struct advisory_sink){.ctx = w,
+		.feed = pass_feed,
+		.drop = pass_drop,
+		.row = count_row,
+		.kev = count_kev,
+		.epss = count_epss};
 	r = advdb_begin(db, slash ? slash + 1 : path, sha256, (int64_t)(clock_now_ns() / 1000000000), e);
 	w->inner = *advdb_sink(db);
 	if (r == 0)

@@ -68,7 +68,8 @@ static int read_document(struct unpacking *u, struct error *e)
 		u->doc.len += (size_t)n;
 		u->total += (size_t)n;
 		if (u->doc.len > document_max || u->total > all_max)
-			return error_set(e, EFBIG, "%s: unpacks to more than %zu MiB", u->what, (u->total > all_max ? all_max : document_max) >> 20);
+			return error_set(e, EFBIG, "%s: unpacks to more than %zu MiB", u->what,
+				(u->total > all_max ? all_max : document_max) >> 20);
 		u->doc.data[u->doc.len] = 0;
 		if (n == 0)
 			return 0;
@@ -83,15 +84,16 @@ static int parse_document(struct unpacking *u, const char *name, bool alone, str
 
 	sink->at = 0;
 	sink->size = alone ? n : 0;
-	if (!alone && advisory_detect(u->doc.data, n < DETECT ? n : DETECT) == ADVISORY_UNKNOWN && advisory_detect(u->doc.data, n) == ADVISORY_UNKNOWN) {
+	if (!alone && advisory_detect(u->doc.data, n < DETECT ? n : DETECT) == ADVISORY_UNKNOWN &&
+		advisory_detect(u->doc.data, n) == ADVISORY_UNKNOWN) {
 		sink->left_out++;
 		return 0;
 	}
 	return advisory_parse(what, u->doc.data, n, sink, e);
 }
 
-int advisory_unpack(const char *what, const void *data, size_t n, struct advisory_sink *sink, void (*step)(void *arg, size_t at), void *arg,
-		    struct error *e)
+int advisory_unpack(const char *what, const void *data, size_t n, struct advisory_sink *sink,
+	void (*step)(void *arg, size_t at), void *arg, struct error *e)
 {
 	__attribute__((cleanup(close_archive))) struct archive *a = new_reader();
 	struct unpacking u = { .a = a, .what = what };

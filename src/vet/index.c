@@ -9,18 +9,24 @@
 enum { APPLICATION_ID = 0x62726776 /* "brgv" */ };
 
 static const char schema[] =
-	"CREATE TABLE feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, priority INTEGER, file TEXT, sha256 TEXT, imported INTEGER,"
+	"CREATE TABLE feed(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, priority INTEGER, file TEXT, "
+	"sha256 TEXT, imported INTEGER,"
 	" published TEXT, statements INTEGER NOT NULL DEFAULT 0);"
-	"CREATE TABLE place(id INTEGER PRIMARY KEY, ecosystem TEXT NOT NULL, release TEXT NOT NULL, UNIQUE(ecosystem, release));"
-	"CREATE TABLE package(id INTEGER PRIMARY KEY, place INTEGER NOT NULL, name TEXT NOT NULL, binary INTEGER NOT NULL,"
+	"CREATE TABLE place(id INTEGER PRIMARY KEY, ecosystem TEXT NOT NULL, release TEXT NOT NULL, "
+	"UNIQUE(ecosystem, release));"
+	"CREATE TABLE package(id INTEGER PRIMARY KEY, place INTEGER NOT NULL, name TEXT NOT NULL, binary "
+	"INTEGER NOT NULL,"
 	" UNIQUE(place, name, binary));"
 	"CREATE TABLE vuln(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, summary TEXT);"
-	"CREATE TABLE advisory(id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE(feed, name));"
-	"CREATE TABLE affected(package INTEGER NOT NULL, vuln INTEGER NOT NULL, advisory INTEGER NOT NULL, status INTEGER NOT NULL,"
+	"CREATE TABLE advisory(id INTEGER PRIMARY KEY, feed INTEGER NOT NULL, name TEXT NOT NULL, "
+	"UNIQUE(feed, name));"
+	"CREATE TABLE affected(package INTEGER NOT NULL, vuln INTEGER NOT NULL, advisory INTEGER NOT NULL, "
+	"status INTEGER NOT NULL,"
 	" introduced TEXT, fixed TEXT, last TEXT, level INTEGER, cvss REAL, module TEXT);"
 	"CREATE INDEX affected_package ON affected(package);"
 	"CREATE INDEX affected_advisory ON affected(advisory);"
-	"CREATE TABLE covers(place INTEGER NOT NULL, feed INTEGER NOT NULL, PRIMARY KEY(place, feed)) WITHOUT ROWID;"
+	"CREATE TABLE covers(place INTEGER NOT NULL, feed INTEGER NOT NULL, PRIMARY KEY(place, feed)) "
+	"WITHOUT ROWID;"
 	"CREATE TABLE kev(cve TEXT PRIMARY KEY, added TEXT, due TEXT, ransomware INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE epss(cve TEXT PRIMARY KEY, score REAL, percentile REAL) WITHOUT ROWID;"
 	"PRAGMA application_id = 1651664758; PRAGMA user_version = 1;";
@@ -28,13 +34,19 @@ _Static_assert(APPLICATION_ID == 1651664758 && INDEX_VERSION == 1, "the schema's
 
 static const char *const sql[S_COUNT] = {
 	[S_FEED_FIND] = "SELECT id FROM feed WHERE name = ?1",
-	[S_FEED_ADD] = "INSERT INTO feed(name, priority, file, sha256, imported, published) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-		       " ON CONFLICT(name) DO UPDATE SET priority = ?2, file = ?3, sha256 = ?4, imported = ?5, published = ?6",
-	[S_FEED_DONE] = "UPDATE feed SET statements = CASE name WHEN 'kev' THEN (SELECT count(*) FROM kev) WHEN 'epss' THEN (SELECT count(*) FROM epss)"
-			" ELSE (SELECT count(*) FROM affected WHERE advisory IN (SELECT id FROM advisory WHERE feed = feed.id)) END",
-	[S_WIPE_AFFECTED] = "DELETE FROM affected WHERE advisory IN (SELECT id FROM advisory WHERE feed = ?1)",
+	[S_FEED_ADD] = "INSERT INTO feed(name, priority, file, sha256, imported, published) VALUES (?1, ?2, "
+		       "?3, ?4, ?5, ?6)"
+		       " ON CONFLICT(name) DO UPDATE SET priority = ?2, file = ?3, sha256 = ?4, imported = "
+		       "?5, published = ?6",
+	[S_FEED_DONE] = "UPDATE feed SET statements = CASE name WHEN 'kev' THEN (SELECT count(*) FROM kev) "
+			"WHEN 'epss' THEN (SELECT count(*) FROM epss)"
+			" ELSE (SELECT count(*) FROM affected WHERE advisory IN (SELECT id FROM advisory "
+			"WHERE feed = feed.id)) END",
+	[S_WIPE_AFFECTED] =
+		"DELETE FROM affected WHERE advisory IN (SELECT id FROM advisory WHERE feed = ?1)",
 	[S_WIPE_ADVISORIES] = "DELETE FROM advisory WHERE feed = ?1",
-	[S_DROP_AFFECTED] = "DELETE FROM affected WHERE advisory = (SELECT id FROM advisory WHERE feed = ?1 AND name = ?2)",
+	[S_DROP_AFFECTED] = "DELETE FROM affected WHERE advisory = (SELECT id FROM advisory WHERE feed = ?1 "
+			    "AND name = ?2)",
 	[S_PLACE_ADD] = "INSERT INTO place(ecosystem, release) VALUES (?1, ?2)",
 	[S_PLACE_FIND] = "SELECT id FROM place WHERE ecosystem = ?1 AND release = ?2",
 	[S_PACKAGE_ADD] = "INSERT INTO package(place, name, binary) VALUES (?1, ?2, ?3)",
@@ -44,21 +56,29 @@ static const char *const sql[S_COUNT] = {
 	[S_VULN_SUMMARY] = "UPDATE vuln SET summary = ?2 WHERE id = ?1",
 	[S_ADVISORY_ADD] = "INSERT INTO advisory(feed, name) VALUES (?1, ?2)",
 	[S_ADVISORY_FIND] = "SELECT id FROM advisory WHERE feed = ?1 AND name = ?2",
-	[S_AFFECTED_ADD] = "INSERT INTO affected(package, vuln, advisory, status, introduced, fixed, last, level, cvss, module)"
+	[S_AFFECTED_ADD] = "INSERT INTO affected(package, vuln, advisory, status, introduced, fixed, last, "
+			   "level, cvss, module)"
 			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[S_KEV_ADD] = "INSERT OR REPLACE INTO kev(cve, added, due, ransomware) VALUES (?1, ?2, ?3, ?4)",
 	[S_EPSS_ADD] = "INSERT OR REPLACE INTO epss(cve, score, percentile) VALUES (?1, ?2, ?3)",
-	[S_FIND] = "SELECT v.name, d.name, a.status, a.introduced, a.fixed, a.last, a.level, a.cvss, a.module, v.summary, f.priority, f.name,"
+	[S_FIND] = "SELECT v.name, d.name, a.status, a.introduced, a.fixed, a.last, a.level, a.cvss, "
+		   "a.module, v.summary, f.priority, f.name,"
 		   " k.added, k.due, k.ransomware, e.score, e.percentile, l.release"
 		   " FROM place l JOIN package p ON p.place = l.id AND p.name = ?3 AND p.binary = ?4"
-		   " JOIN affected a ON a.package = p.id JOIN vuln v ON v.id = a.vuln JOIN advisory d ON d.id = a.advisory"
-		   " JOIN feed f ON f.id = d.feed LEFT JOIN kev k ON k.cve = v.name LEFT JOIN epss e ON e.cve = v.name"
+		   " JOIN affected a ON a.package = p.id JOIN vuln v ON v.id = a.vuln JOIN advisory d ON "
+		   "d.id = a.advisory"
+		   " JOIN feed f ON f.id = d.feed LEFT JOIN kev k ON k.cve = v.name LEFT JOIN epss e ON "
+		   "e.cve = v.name"
 		   " WHERE l.ecosystem = ?1 AND l.release = ?2",
-	[S_COVERS] = "SELECT EXISTS(SELECT 1 FROM place l JOIN covers c ON c.place = l.id WHERE l.ecosystem = ?1 AND l.release = ?2)",
-	[S_NEWEST] = "SELECT max(coalesce(f.published, strftime('%Y-%m-%dT%H:%M:%SZ', f.imported, 'unixepoch')))"
-		     " FROM place l JOIN covers c ON c.place = l.id JOIN feed f ON f.id = c.feed WHERE l.ecosystem = ?1 AND l.release = ?2",
+	[S_COVERS] = "SELECT EXISTS(SELECT 1 FROM place l JOIN covers c ON c.place = l.id WHERE l.ecosystem "
+		     "= ?1 AND l.release = ?2)",
+	[S_NEWEST] =
+		"SELECT max(coalesce(f.published, strftime('%Y-%m-%dT%H:%M:%SZ', f.imported, 'unixepoch')))"
+		" FROM place l JOIN covers c ON c.place = l.id JOIN feed f ON f.id = c.feed WHERE "
+		"l.ecosystem = ?1 AND l.release = ?2",
 	[S_FEEDS] = "SELECT name, file, sha256, imported, published, statements FROM feed ORDER BY name",
-	[S_PLACES] = "SELECT l.ecosystem, l.release, count(DISTINCT p.id), count(a.package) FROM place l JOIN package p ON p.place = l.id"
+	[S_PLACES] = "SELECT l.ecosystem, l.release, count(DISTINCT p.id), count(a.package) FROM place l "
+		     "JOIN package p ON p.place = l.id"
 		     " JOIN affected a ON a.package = p.id GROUP BY l.id ORDER BY l.ecosystem, l.release",
 	[S_COUNT_KEV] = "SELECT count(*) FROM kev",
 	[S_COUNT_EPSS] = "SELECT count(*) FROM epss",
@@ -68,7 +88,11 @@ int advdb_error(struct advdb_db *db, const char *doing, struct error *e)
 {
 	int code = sqlite3_errcode(db->db);
 
-	return error_set(e, code == SQLITE_NOMEM ? ENOMEM : code == SQLITE_FULL ? EFBIG : EBADMSG, "%s: %s", doing, sqlite3_errmsg(db->db));
+	return error_set(e,
+		code == SQLITE_NOMEM  ? ENOMEM
+		: code == SQLITE_FULL ? EFBIG
+				      : EBADMSG,
+		"%s: %s", doing, sqlite3_errmsg(db->db));
 }
 
 sqlite3_stmt *advdb_statement(struct advdb_db *db, enum advdb_statement which, struct error *e)
@@ -128,7 +152,9 @@ static int check(struct advdb_db *db, struct error *e)
 		return advdb_error(db, "the index of advisories is damaged", e);
 	if (id == APPLICATION_ID && version == INDEX_VERSION)
 		return 0;
-	error_set(e, EBADMSG, id == APPLICATION_ID ? "the index of advisories was made by another version of brig" : "not an index of advisories");
+	error_set(e, EBADMSG,
+		id == APPLICATION_ID ? "the index of advisories was made by another version of brig"
+				     : "not an index of advisories");
 	error_hint(e, "move the file away and import the advisories again");
 	return -EBADMSG;
 }
@@ -140,7 +166,8 @@ int advdb_open_read(const void *data, size_t n, struct advdb_db **out, struct er
 
 	if (r < 0)
 		return r;
-	if (sqlite3_deserialize(db->db, "main", (unsigned char *)data, (sqlite3_int64)n, (sqlite3_int64)n, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
+	if (sqlite3_deserialize(db->db, "main", (unsigned char *)data, (sqlite3_int64)n, (sqlite3_int64)n,
+		    SQLITE_DESERIALIZE_READONLY) != SQLITE_OK)
 		return advdb_error(db, "the index of advisories", e);
 	r = check(db, e);
 	if (r == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The index of advisories, one SQLite database: DATA/vet/advisories.db. It is written and read in memory: who imports hands in the old bytes
- * and takes out the new ones, so that the process that parses opens no file; who vets maps the file before it locks itself in.
+ * The index of advisories, one SQLite database: DATA/vet/advisories.db. It is written and read in memory: who imports hands in
+ * the old bytes and takes out the new ones, so that the process that parses opens no file; who vets maps the file before it
+ * locks itself in.
  */
 #pragma once
 
@@ -31,7 +32,10 @@ int advdb_end(struct advdb_db *db, struct error *e);
 /* The bytes of the database: valid until it is closed or written to. */
 int advdb_bytes(struct advdb_db *db, const void **data, size_t *n, struct error *e);
 
-/* {"version","feeds":[{"name","file","sha256","imported","published","statements"}],"places":[{"ecosystem","release","packages","statements"}],"kev","epss"} */
+/*
+ * {"version","feeds":[{"name","file","sha256","imported","published","statements"}],
+ *  "places":[{"ecosystem","release","packages","statements"}],"kev","epss"}
+ */
 int advdb_status(struct advdb_db *db, json_t **out, struct error *e);
 
 /* What there is about one package. Strings live until the function returns. */
@@ -55,5 +59,6 @@ struct advdb_query {
 int advdb_find(struct advdb_db *db, const struct advdb_query *q, struct error *e);
 /* Is anything known about this ecosystem, in any of these releases? 1, 0, or negative. */
 int advdb_covers(struct advdb_db *db, const char *ecosystem, const char *const *releases, struct error *e);
-/* The newest `published` (else the time of import, ISO) of the feeds that speak of the ecosystem and releases; the caller frees; NULL: none. */
+/* The newest `published` (else the time of import, ISO) of the feeds that speak of the ecosystem and
+ * releases; the caller frees; NULL: none. */
 char *advdb_newest(struct advdb_db *db, const char *ecosystem, const char *const *releases);

@@ -113,9 +113,11 @@ static json_t *list_feeds(struct advdb_db *db, struct error *e)
 	json_t *out = s ? json_array() : NULL;
 
 	while (s && sqlite3_step(s) == SQLITE_ROW)
-		json_array_append_new(out, json_pack("{s:s?, s:s?, s:s?, s:I, s:s?, s:I}", "name", text(s, 0), "file", text(s, 1), "sha256", text(s, 2),
-						     "imported", (json_int_t)sqlite3_column_int64(s, 3), "published", text(s, 4), "statements",
-						     (json_int_t)sqlite3_column_int64(s, 5)));
+		json_array_append_new(
+			out, json_pack("{s:s?, s:s?, s:s?, s:I, s:s?, s:I}", "name", text(s, 0), "file",
+				     text(s, 1), "sha256", text(s, 2), "imported",
+				     (json_int_t)sqlite3_column_int64(s, 3), "published", text(s, 4),
+				     "statements", (json_int_t)sqlite3_column_int64(s, 5)));
 	if (s)
 		sqlite3_reset(s);
 	return out;
@@ -127,8 +129,10 @@ static json_t *list_places(struct advdb_db *db, struct error *e)
 	json_t *out = s ? json_array() : NULL;
 
 	while (s && sqlite3_step(s) == SQLITE_ROW)
-		json_array_append_new(out, json_pack("{s:s?, s:s?, s:I, s:I}", "ecosystem", text(s, 0), "release", text(s, 1), "packages",
-						     (json_int_t)sqlite3_column_int64(s, 2), "statements", (json_int_t)sqlite3_column_int64(s, 3)));
+		json_array_append_new(
+			out, json_pack("{s:s?, s:s?, s:I, s:I}", "ecosystem", text(s, 0), "release",
+				     text(s, 1), "packages", (json_int_t)sqlite3_column_int64(s, 2),
+				     "statements", (json_int_t)sqlite3_column_int64(s, 3)));
 	if (s)
 		sqlite3_reset(s);
 	return out;
@@ -150,7 +154,7 @@ int advdb_status(struct advdb_db *db, json_t **out, struct error *e)
 
 	if (!places)
 		return -EBADMSG;
-	*out = json_pack("{s:i, s:O, s:O, s:I, s:I}", "version", INDEX_VERSION, "feeds", feeds, "places", places, "kev", count(db, S_COUNT_KEV), "epss",
-			 count(db, S_COUNT_EPSS));
+	*out = json_pack("{s:i, s:O, s:O, s:I, s:I}", "version", INDEX_VERSION, "feeds", feeds, "places",
+		places, "kev", count(db, S_COUNT_KEV), "epss", count(db, S_COUNT_EPSS));
 	return *out ? 0 : error_set(e, ENOMEM, "no memory");
 }

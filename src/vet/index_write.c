@@ -201,7 +201,8 @@ static int find_keys(struct advdb_db *db, const struct advisory_row *row, struct
 		db->last_binary = row->binary;
 	}
 	if (!same(&db->last_advisory, row->advisory)) {
-		db->advisory = intern(db, S_ADVISORY_FIND, S_ADVISORY_ADD, &(struct key){ .text = { row->advisory }, .number = { db->feed }, .order = 1 }, e);
+		db->advisory = intern(db, S_ADVISORY_FIND, S_ADVISORY_ADD,
+			&(struct key){.text = {row->advisory}, .number = {db->feed}, .order = 1}, e);
 		if (db->advisory < 0)
 			return (int)db->advisory;
 	}
@@ -272,7 +273,12 @@ int advdb_begin(struct advdb_db *db, const char *file, const char *sha256, int64
 	db->in_import = true;
 	strv_free(steal_ptr(&db->feeds_seen));
 	forget_last(db);
-	db->sink = (struct advisory_sink){ .ctx = db, .feed = take_feed, .drop = take_drop, .row = take_row, .kev = take_kev, .epss = take_epss };
+	db->sink = (struct advisory_sink){.ctx = db,
+		.feed = take_feed,
+		.drop = take_drop,
+		.row = take_row,
+		.kev = take_kev,
+		.epss = take_epss};
 	return advdb_exec(db, "BEGIN", e);
 }
 
@@ -310,7 +316,8 @@ int advdb_bytes(struct advdb_db *db, const void **data, size_t *n, struct error 
 			return error_set(e, ENOMEM, "no memory for the index of advisories");
 		for (int i = 0; i < S_COUNT; i++)
 			sqlite3_finalize(steal_ptr(&db->statements[i]));
-		if (sqlite3_deserialize(db->db, "main", bytes, size, size, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
+		if (sqlite3_deserialize(db->db, "main", bytes, size, size,
+			    SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
 			return advdb_error(db, "the index of advisories", e);
 		bytes = sqlite3_serialize(db->db, "main", &size, SQLITE_SERIALIZE_NOCOPY);
 	}

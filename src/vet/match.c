@@ -59,8 +59,15 @@ bool match_scheme(const char *ecosystem, enum version_scheme *out)
 		const char *prefix;
 		enum version_scheme scheme;
 	} schemes[] = {
-		{ "deb/", VERSION_DPKG },  { "rpm/", VERSION_RPM }, { "apk/", VERSION_APK },	    { "pypi", VERSION_PEP440 },	 { "npm", VERSION_SEMVER },
-		{ "golang", VERSION_SEMVER }, { "gem", VERSION_GEM },  { "maven", VERSION_MAVEN }, { "cargo", VERSION_SEMVER },
+		{"deb/", VERSION_DPKG},
+		{"rpm/", VERSION_RPM},
+		{"apk/", VERSION_APK},
+		{"pypi", VERSION_PEP440},
+		{"npm", VERSION_SEMVER},
+		{"golang", VERSION_SEMVER},
+		{"gem", VERSION_GEM},
+		{"maven", VERSION_MAVEN},
+		{"cargo", VERSION_SEMVER},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
@@ -237,13 +244,16 @@ static void free_group(struct group *g)
 static int note_place(struct group *g, const json_t *entry, struct error *e)
 {
 	bool distro = strchr(g->ecosystem, '/') != NULL;
-	_cleanup_free_ char *place = xasprintf("%s%s%s", g->ecosystem, distro ? " " : "", distro && g->releases[0] ? g->releases[0] : "");
+	_cleanup_free_ char *place = xasprintf(
+		"%s%s%s", g->ecosystem, distro ? " " : "", distro && g->releases[0] ? g->releases[0] : "");
 	size_t n = json_array_size(g->entries);
 	json_int_t before;
 	int r;
 
 	(void)entry;
-	r = json_object_get(g->out->newest, place) ? 1 : json_object_get(g->out->not_covered, place) ? 0 : advdb_covers(g->db, g->ecosystem, g->releases, e);
+	r = json_object_get(g->out->newest, place)        ? 1
+	    : json_object_get(g->out->not_covered, place) ? 0
+							  : advdb_covers(g->db, g->ecosystem, g->releases, e);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -282,7 +292,12 @@ static char *normal_name(const char *ecosystem, const char *name)
 static int look_up(struct group *g, const char *name, const char *version, bool binary, struct error *e)
 {
 	_cleanup_free_ char *normal = normal_name(g->ecosystem, name);
-	const struct advdb_query q = { .ecosystem = g->ecosystem, .releases = g->releases, .package = normal, .binary = binary, .row = take, .ctx = g };
+	const struct advdb_query q = { .ecosystem = g->ecosystem,
+		.releases = g->releases,
+		.package = normal,
+		.binary = binary,
+		.row = take,
+		.ctx = g};
 	int r;
 
 	g->name = name;
@@ -297,7 +312,8 @@ static int match_group(struct group *g, struct error *e)
 {
 	const json_t *first = json_array_get(g->entries, 0), *entry;
 	_cleanup_free_ char *ecosystem = match_ecosystem(first);
-	const char *name = member(first, NULL, "name"), *version = member(first, NULL, "version"), *source = member(first, "source", "name"),
+	const char *name = member(first, NULL, "name"), *version = member(first, NULL, "version"),
+		   *source = member(first, "source", "name"),
 		   *source_version = member(first, "source", "version");
 	size_t i;
 	int r;
@@ -327,7 +343,8 @@ static json_t *make_groups(const json_t *inventory, json_t *not_covered)
 
 	json_array_foreach((json_t *)inventory, i, entry) {
 		_cleanup_free_ char *ecosystem = match_ecosystem(entry), *key = NULL;
-		const char *name = member(entry, NULL, "name"), *version = member(entry, NULL, "version"), *source = member(entry, "source", "name");
+		const char *name = member(entry, NULL, "name"), *version = member(entry, NULL, "version"),
+			   *source = member(entry, "source", "name");
 		const char *type = member(entry, NULL, "type");
 
 		if (!ecosystem && type) {
@@ -337,9 +354,12 @@ static json_t *make_groups(const json_t *inventory, json_t *not_covered)
 		}
 		if (!ecosystem || !name || !version || !*version)
 			continue;
-		key = xasprintf("%s\n%s\n%s\n%s\n%s", ecosystem, member(entry, "distro", "version") ? member(entry, "distro", "version") : "",
-				source ? source : name, source && member(entry, "source", "version") ? member(entry, "source", "version") : version,
-				member(entry, "distro", "codename") ? member(entry, "distro", "codename") : "");
+		key = xasprintf("%s\n%s\n%s\n%s\n%s", ecosystem,
+			member(entry, "distro", "version") ? member(entry, "distro", "version") : "",
+			source ? source : name,
+			source && member(entry, "source", "version") ? member(entry, "source", "version")
+								     : version,
+			member(entry, "distro", "codename") ? member(entry, "distro", "codename") : "");
 		list = json_object_get(groups, key);
 		if (!list) {
 			list = json_array();
@@ -350,7 +370,8 @@ static json_t *make_groups(const json_t *inventory, json_t *not_covered)
 	return groups;
 }
 
-int match_packages(struct advdb_db *db, const json_t *inventory, match_module *module, void *ctx, struct vuln_result *out, struct error *e)
+int match_packages(struct advdb_db *db, const json_t *inventory, match_module *module, void *ctx,
+	struct vuln_result *out, struct error *e)
 {
 	const char *key;
 	json_t *entries;

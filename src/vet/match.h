@@ -32,13 +32,14 @@ struct vuln_result {
 typedef bool match_module(void *ctx, const char *module);
 
 /* `inventory` is v->packages, see packages.h. Entries without name, version or known type are passed over. */
-int match_packages(struct advdb_db *db, const json_t *inventory, match_module *module, void *ctx, struct vuln_result *out, struct error *e);
+int match_packages(struct advdb_db *db, const json_t *inventory, match_module *module, void *ctx,
+	struct vuln_result *out, struct error *e);
 void vuln_result_free(struct vuln_result *r);
 
 /*
- * How bad: KEV is critical. Else what the distribution says, or the CVSS score where it says nothing, or medium where nobody does; not above
- * low for what the distribution calls minor; info for what nobody has looked at; and at least high where EPSS gives an even chance of an
- * attack within 30 days.
+ * How bad: KEV is critical. Else what the distribution says, or the CVSS score where it says nothing, or medium where nobody
+ * does; not above low for what the distribution calls minor; info for what nobody has looked at; and at least high where EPSS
+ * gives an even chance of an attack within 30 days.
  */
 int match_level(const struct advdb_row *row);
 

@@ -161,12 +161,14 @@ static bool read_state(const struct oval *o, const struct oval_def *d, const str
 	return *fixed != NULL;
 }
 
-static int give_definition(const struct oval *o, const struct oval_def *d, struct advisory_row *row, struct advisory_sink *sink, struct error *e)
+static int give_definition(const struct oval *o, const struct oval_def *d, struct advisory_row *row,
+	struct advisory_sink *sink, struct error *e)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < d->n_tests; i++) {
-		const struct oval_item *test = find(o, OVAL_TESTS, d->tests[i].id), *object = test ? find(o, OVAL_OBJECTS, test->ref) : NULL;
+		const struct oval_item *test = find(o, OVAL_TESTS, d->tests[i].id),
+				       *object = test ? find(o, OVAL_OBJECTS, test->ref) : NULL;
 
 		if (!object || !read_state(o, d, test, &row->fixed))
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which version is older, as each package manager decides it. Comparison is total: it answers for any bytes, since what is compared comes
- * from images and from advisories, and two answers about the same pair never disagree (a < b exactly when b > a).
+ * Which version is older, as each package manager decides it. Comparison is total: it answers for any bytes, since what is
+ * compared comes from images and from advisories, and two answers about the same pair never disagree (a < b exactly when b >
+ * a).
  *
  *	dpkg	deb-version(7); the order of `dpkg --compare-versions`
  *	rpm	rpm-version(7); the order of rpm.vercmp() in rpm's Lua, an absent epoch is 0

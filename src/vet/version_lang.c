@@ -235,7 +235,8 @@ int version_compare_pep440(const char *a_, const char *b_)
 	pep440_read(&b, b_);
 	r = version_compare_numbers(a.epoch, b.epoch);
 	for (unsigned i = 0; r == 0 && (i < a.n || i < b.n); i++)
-		r = version_compare_numbers(i < a.n ? a.release[i] : (struct vpart){ "", 0 }, i < b.n ? b.release[i] : (struct vpart){ "", 0 });
+		r = version_compare_numbers(i < a.n ? a.release[i] : (struct vpart){"", 0},
+			i < b.n ? b.release[i] : (struct vpart){"", 0});
 	if (r == 0)
 		r = pep440_phase(&a) - pep440_phase(&b);
 	if (r == 0)

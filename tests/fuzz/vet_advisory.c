@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A document of advisories; the first byte says which parser reads the rest ('*': the one that is detected). Whatever it is, statements are
- * complete, numbers in range, and a refusal has a reason.
+ * A document of advisories; the first byte says which parser reads the rest ('*': the one that is detected). Whatever it is,
+ * statements are complete, numbers in range, and a refusal has a reason.
  */
 #include "vet/advisory.h"
 

@@ -47,20 +47,26 @@ static void ascends(enum version_scheme s, const char *const *list, size_t n)
 static void test_lists(void **state)
 {
 	(void)state;
-	ASCENDS(VERSION_DPKG, "0~~", "0~", "0", "=0-0", "=0:0", "1.0~rc1-1", "1.0", "1.0-0+deb11u1", "1.0-1~bpo1", "1.0-1", "1.0-1+b1", "1.0-1+deb11u2",
-		"1.0-1+deb11u10", "1.0a", "1.0+dfsg", "1.00.1", "=1.0.1", "1.10", "99999999999999999999", "100000000000000000000", "1:0.1", "2:0");
-	ASCENDS(VERSION_RPM, "0~rc1", "0", "1.0~rc1", "1.0", "1.0^20200101", "1.0a", "1.0.1", "=1.00.1", "=1_0_1", "1.10", "1:0.1", "2:0");
+	ASCENDS(VERSION_DPKG, "0~~", "0~", "0", "=0-0", "=0:0", "1.0~rc1-1", "1.0", "1.0-0+deb11u1",
+		"1.0-1~bpo1", "1.0-1", "1.0-1+b1", "1.0-1+deb11u2", "1.0-1+deb11u10", "1.0a", "1.0+dfsg",
+		"1.00.1", "=1.0.1", "1.10", "99999999999999999999", "100000000000000000000", "1:0.1", "2:0");
+	ASCENDS(VERSION_RPM, "0~rc1", "0", "1.0~rc1", "1.0", "1.0^20200101", "1.0a", "1.0.1", "=1.00.1",
+		"=1_0_1", "1.10", "1:0.1", "2:0");
 	ASCENDS(VERSION_RPM, "1.2.3-4.el8", "1.2.3-4.el8_2", "1.2.3-4.el8_10.1", "1.2.3-10.el8", "1.2.4-1.el8");
 	/* apk-version(8), and what Alpine's own packages look like */
-	ASCENDS(VERSION_APK, "0.1.0_alpha", "0.1.0_alpha2", "0.1.0_beta", "0.1.0_pre1", "0.1.0_rc1", "0.1.0", "0.1.0-r1", "0.1.0_cvs", "0.1.0_svn", "0.1.0_git20200101",
-		"0.1.0_hg1", "0.1.0_p1", "0.1.0_p1-r3", "0.1.0a", "0.1.0.1", "0.1.01", "0.1.1", "0.2", "1.02", "1.1", "1.1.1k-r0", "1.1.1l-r0", "1.1.1l-r8", "1.1.1l-r10", "1.2",
-		"1.2.3~0ab", "1.2.3~0b", "1.10", "10");
-	ASCENDS(VERSION_SEMVER, "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0",
-		"=v1.0.0", "=1.0.0+build5", "=1.0", "1.0.1", "1.2", "1.10.0", "2.0.0-0", "2");
-	ASCENDS(VERSION_PEP440, "1.0.dev1", "1.0a1.dev1", "1.0a1", "=1.0alpha1", "1.0a2", "1.0b1", "1.0rc1", "=1.0c1", "=1.0-rc.1", "1.0", "=1.0.0", "=v1", "1.0+local.1",
-		"1.0+local.2", "1.0+2", "1.0.post1.dev2", "1.0.post1", "=1.0-1", "1.0.1", "1.10", "2022.1", "1!0.1");
-	ASCENDS(VERSION_MAVEN, "1-alpha-1", "=1-a1", "1-beta-1", "1-milestone-1", "1-rc1", "=1-cr1", "1-SNAPSHOT", "1", "=1.0", "=1.0.0-ga", "=1-final", "=1.RELEASE", "1-sp", "1-jre", "1-1", "1.1",
-		"1.1.1", "1.2", "1.10", "2.0-rc1", "2");
+	ASCENDS(VERSION_APK, "0.1.0_alpha", "0.1.0_alpha2", "0.1.0_beta", "0.1.0_pre1", "0.1.0_rc1", "0.1.0",
+		"0.1.0-r1", "0.1.0_cvs", "0.1.0_svn", "0.1.0_git20200101", "0.1.0_hg1", "0.1.0_p1",
+		"0.1.0_p1-r3", "0.1.0a", "0.1.0.1", "0.1.01", "0.1.1", "0.2", "1.02", "1.1", "1.1.1k-r0",
+		"1.1.1l-r0", "1.1.1l-r8", "1.1.1l-r10", "1.2", "1.2.3~0ab", "1.2.3~0b", "1.10", "10");
+	ASCENDS(VERSION_SEMVER, "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
+		"1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "=v1.0.0", "=1.0.0+build5", "=1.0",
+		"1.0.1", "1.2", "1.10.0", "2.0.0-0", "2");
+	ASCENDS(VERSION_PEP440, "1.0.dev1", "1.0a1.dev1", "1.0a1", "=1.0alpha1", "1.0a2", "1.0b1", "1.0rc1",
+		"=1.0c1", "=1.0-rc.1", "1.0", "=1.0.0", "=v1", "1.0+local.1", "1.0+local.2", "1.0+2",
+		"1.0.post1.dev2", "1.0.post1", "=1.0-1", "1.0.1", "1.10", "2022.1", "1!0.1");
+	ASCENDS(VERSION_MAVEN, "1-alpha-1", "=1-a1", "1-beta-1", "1-milestone-1", "1-rc1", "=1-cr1",
+		"1-SNAPSHOT", "1", "=1.0", "=1.0.0-ga", "=1-final", "=1.RELEASE", "1-sp", "1-jre", "1-1",
+		"1.1", "1.1.1", "1.2", "1.10", "2.0-rc1", "2");
 	ASCENDS(VERSION_GEM, "1.0.a", "1.0.a.2", "1.0.b1", "1.0.pre", "1.0.rc1", "1.0", "=1", "1.0.1", "1.2", "1.10");
 }
 
@@ -111,7 +117,8 @@ static void against(enum version_scheme s, char *const *a, char *const *b, size_
 		assert_true(kinds[i] > n / 50);
 }
 
-static void compare_generated(enum version_scheme s, const char *const *pieces, size_t n_pieces, const char *alphabet, bool leading_digit, const char *command)
+static void compare_generated(enum version_scheme s, const char *const *pieces, size_t n_pieces,
+	const char *alphabet, bool leading_digit, const char *command)
 {
 	_cleanup_strv_ char **a = NULL, **b = NULL;
 	unsigned seed = 20230401;
@@ -133,7 +140,8 @@ static void compare_generated(enum version_scheme s, const char *const *pieces, 
 
 static void test_dpkg(void **state)
 {
-	static const char *const pieces[] = { "1", "2", "10", "0", "00", ".", "~", "~rc1", "+deb11u1", "+deb11u2", "+b1", "-1", "-2", "a", "dfsg", "1.2", "1.2.3", ".0" };
+	static const char *const pieces[] = {"1", "2", "10", "0", "00", ".", "~", "~rc1", "+deb11u1",
+		"+deb11u2", "+b1", "-1", "-2", "a", "dfsg", "1.2", "1.2.3", ".0"};
 
 	(void)state;
 	if (system("command -v dpkg >/dev/null") != 0)
@@ -145,7 +153,8 @@ static void test_dpkg(void **state)
 
 static void test_rpm(void **state)
 {
-	static const char *const pieces[] = { "1", "2", "10", "0", "00", ".", "~", "~rc1", "^", "^git1", ".el8", ".el8_2", "-1", "-2", "a", "rc", "1.2", "1.2.3", "_", "1:" };
+	static const char *const pieces[] = {"1", "2", "10", "0", "00", ".", "~", "~rc1", "^", "^git1",
+		".el8", ".el8_2", "-1", "-2", "a", "rc", "1.2", "1.2.3", "_", "1:"};
 
 	(void)state;
 	if (system("command -v rpm >/dev/null") != 0)
@@ -158,16 +167,19 @@ static void test_rpm(void **state)
 /* Any three strings are in one order, whatever they are. */
 static void test_total(void **state)
 {
-	static const char *const pieces[] = { "1", "0", "v", "a", "alpha", "rc", "sp", "final", "dev", "post", "_p", "_rc", "-r1", "~a", "^", "!", "+x", "." };
+	static const char *const pieces[] = {"1", "0", "v", "a", "alpha", "rc", "sp", "final", "dev", "post",
+		"_p", "_rc", "-r1", "~a", "^", "!", "+x", "."};
 	unsigned seed = 7;
 
 	(void)state;
 	for (int s = 0; s < VERSION_SCHEMES; s++)
 		for (int i = 0; i < 20000; i++) {
-			_cleanup_free_ char *a = make(&seed, pieces, ARRAY_SIZE(pieces), "0129.-~+_ab"), *b = make(&seed, pieces, ARRAY_SIZE(pieces), "0129.-~+_ab");
+			_cleanup_free_ char *a = make(&seed, pieces, ARRAY_SIZE(pieces), "0129.-~+_ab"),
+					    *b = make(&seed, pieces, ARRAY_SIZE(pieces), "0129.-~+_ab");
 
 			assert_int_equal(version_compare((enum version_scheme)s, a, a), 0);
-			if (sign(version_compare((enum version_scheme)s, a, b)) != -sign(version_compare((enum version_scheme)s, b, a)))
+			if (sign(version_compare((enum version_scheme)s, a, b)) !=
+				-sign(version_compare((enum version_scheme)s, b, a)))
 				fail_msg("scheme %d: %s and %s have no order", s, a, b);
 		}
 }
