@@ -5,18 +5,21 @@
 #include "cli/remote_name.h"
 #include "image/registry.h"
 #include "trust/trust.h"
+#include "vet/gate.h"
 
 #include <stdio.h>
 
 struct pull_options {
 	char *platform;
-	bool quiet;
+	bool quiet, for_run;
 };
 
 static const struct cli_option options[] = {
 	CLI_OPT(struct pull_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
 		"take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
 	CLI_OPT(struct pull_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
+	/* `brig run` asks the policy of vet itself, with what its --lower says. */
+	CLI_OPT(struct pull_options, for_run, "for-run", 0, CLI_FLAG, NULL, NULL, NULL),
 	CLI_END,
 };
 
@@ -55,6 +58,28 @@ static void say_trust(const char *name)
 		cli_say("it is here, and does not run: %s", a.reason);
 	}
 	image_free(&img);
+}
+
+/* The policy of what may be in an image is asked while the person looks, and its answer kept for the first start. */
+static int ask_gate(const char *name, bool quiet, struct error *e)
+{
+	struct gate_answer a = { 0 };
+	struct image img;
+	int r = image_find(name, &img, e);
+
+	if (r < 0)
+		return r;
+	r = gate_ask(img.id, img.name, &a, e);
+	if (r == 0 && a.refused) {
+		r = error_set(e, EKEYREJECTED, "the policy of vet refuses it: %s%s%s%s (%s)", a.title, *a.path ? " (/" : "", a.path, *a.path ? ")" : "",
+			      a.rules);
+		error_hint(e, "it is here and does not run; brig vet %s shows all that was found, brig rmi %s removes it", name, name);
+	} else if (r == 0 && a.asked && !quiet) {
+		cli_say("the policy of vet lets it pass");
+	}
+	gate_answer_free(&a);
+	image_free(&img);
+	return r < 0 ? error_wrap(e, "image %s", name) : 0;
 }
 
 static int pull(const struct pull_options *o, const struct conf *conf, const char *typed, struct error *e)
@@ -101,7 +126,7 @@ static int pull(const struct pull_options *o, const struct conf *conf, const cha
 	if (!pin && !o->quiet)
 		say_trust(name);
 	printf("%s\n", name);
-	return 0;
+	return o->for_run ? 0 : ask_gate(name, o->quiet, e);
 }
 
 static int run(void *options_, int argc, char **argv, struct error *e)

@@ -20,10 +20,10 @@ static int run_pull(const char *ref, bool always, const char *platform, bool qui
 	_cleanup_free_ char *path = xasprintf("%sbrig-image", proc_libexec());
 	/* named: a literal of a branch would end with it */
 	char word_quiet[] = "--quiet", word_platform[] = "--platform";
-	char *argv[8] = { (char[]){ "brig" }, (char[]){ "pull" } };
+	char *argv[9] = { (char[]){ "brig" }, (char[]){ "pull" }, (char[]){ "--for-run" } };
 	_cleanup_close_ int from = -1, to = -1;
 	int pipes[2], r, status;
-	size_t n = 2, len;
+	size_t n = 3, len;
 	pid_t pid;
 
 	if (quiet)

@@ -10,6 +10,7 @@
 #include "engine/container.h"
 #include "engine/ids.h"
 #include "vet/look.h"
+#include "vet/own_file.h"
 #include "vet/report.h"
 
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
 
 struct vet_cli_options {
-	char *format, *fail_on, *output, *type, *platform, **rules;
+	char *format, *fail_on, *output, *type, *platform, *policy, *name, **rules;
 	bool quiet;
 	char **vex, **ignore;
 	bool require_db;
@@ -47,6 +48,9 @@ static const struct cli_option options[] = {
 		"vulnerabilities that do not count, a line each: ID PACKAGE|* LAST-DAY REASON", "files"),
 	CLI_OPT(struct vet_cli_options, require_db, "require-db", 0, CLI_FLAG, NULL,
 		"fail with 2 when there are no advisories for the packages of the image (brig vet db)", NULL),
+	CLI_OPT(struct vet_cli_options, policy, "policy", 0, CLI_STRING, "FILE",
+		"exit with 1 when this policy refuses it, in place of --fail-on; see brig-vet-policy(5)", "files"),
+	CLI_OPT(struct vet_cli_options, name, "name", 0, CLI_STRING, "NAME", "judge it as if it bore this name", NULL),
 	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -279,17 +283,60 @@ static int look(struct target *t, struct vet_look *how, struct vet_verdict *verd
 	return vet_look(&t->source, how, verdict, e);
 }
 
+/* What the gate reads (vet/gate.h). Text in it came from the image: it is JSON, and escaped again where it is shown. */
+static int print_ruling(const struct vet_ruling *r, struct error *e)
+{
+	_cleanup_json_ json_t *j = json_pack("{s:b, s:o, s:o, s:o, s:o, s:I}", "refused", r->refused, "rules", vet_json(r->rules), "rule",
+					     vet_json(r->rule), "title", vet_json(r->title), "path", vet_json(r->path), "until",
+					     (json_int_t)r->until_ns);
+	_cleanup_free_ char *text = json_text(j);
+
+	printf("%s\n", text);
+	return fflush(stdout) == 0 ? 0 : error_errno(e, errno, "cannot write");
+}
+
+static int read_policy(const char *path, struct vet_policy *p, struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n;
+	int r = own_file_read(AT_FDCWD, path, path, POLICY_FILE_MAX, &text, &n, e);
+
+	return r < 0 ? r : vet_policy_parse(p, text, n, path, e);
+}
+
+static int conclude(const struct vet_options *choice, const struct vet_verdict *verdict, bool bare, struct error *e)
+{
+	const struct vet_ruling *ruling = &verdict->ruling;
+
+	if (choice->policy && bare)
+		return print_ruling(ruling, e);
+	if (choice->policy && ruling->refused)
+		cli_say("the policy refuses it: %s", ruling->rules);
+	if (choice->policy)
+		return ruling->refused ? EXIT_FOUND : EXIT_CLEAN;
+	for (int i = 0; !choice->never && i <= (int)choice->fail_on; i++)
+		if (verdict->counts[i])
+			return EXIT_FOUND;
+	return EXIT_CLEAN;
+}
+
 static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
 {
 	struct target t = { 0 };
 	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .require_db = o->require_db };
 	struct vet_look how = { .options = &choice };
+	_cleanup_(vet_policy_free) struct vet_policy policy = { 0 };
 	struct vet_verdict verdict = { 0 };
 	struct conf conf;
+	bool bare = streq(o->format, "ruling") && o->policy;
 	int r = choose_level(o->fail_on, &choice.fail_on, &choice.never, e);
 
-	if (r == 0)
+	if (r == 0 && !bare)
 		r = choose_report(o->format, &how.report, e);
+	if (r == 0 && o->policy) {
+		r = read_policy(o->policy, &policy, e);
+		choice.policy = &policy;
+	}
 	if (r == 0)
 		r = conf_load(&conf, e);
 	if (r < 0)
@@ -310,14 +357,15 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 	}
 	vet_source_init(&t.source);
 	r = open_target(&t, arg, o, how.accept_no_landlock, e);
+	if (r == 0 && o->name) {
+		free(t.source.image);
+		t.source.image = xstrdup(o->name);
+	}
 	if (r == 0)
 		r = look(&t, &how, &verdict, e);
 	close_target(&t);
 	close(how.out);
-	for (int i = 0; r == 0 && !choice.never && i <= (int)choice.fail_on; i++)
-		if (verdict.counts[i])
-			return EXIT_FOUND;
-	return r;
+	return r < 0 ? r : conclude(&choice, &verdict, bare, e);
 }
 
 static int run(void *options_, int argc, char **argv, struct error *e)

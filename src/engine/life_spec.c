@@ -241,10 +241,10 @@ static void copy_simple(const struct container *c, struct spec *s)
 	s->expose_tcp = xcalloc(k->n_expose_tcp, sizeof(uint16_t));
 	if (k->n_expose_tcp)
 		memcpy(s->expose_tcp, k->expose_tcp, k->n_expose_tcp * sizeof(uint16_t));
-	s->n_lower = k->n_lower;
 	s->lower = xcalloc(k->n_lower, sizeof(*s->lower));
 	for (size_t i = 0; i < k->n_lower; i++)
-		s->lower[i] = (struct spec_lower){ .wall = xstrdup(k->lower[i].wall), .detail = xstrdup(k->lower[i].detail),
+		if (!streq(k->lower[i].wall, "vet")) /* no wall: vouch() knows it */
+			s->lower[s->n_lower++] = (struct spec_lower){ .wall = xstrdup(k->lower[i].wall), .detail = xstrdup(k->lower[i].detail),
 						   .accept = k->lower[i].accept };
 }
 

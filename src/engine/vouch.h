@@ -5,7 +5,7 @@
 
 /*
  * Asks trust whether the container's image may run; *basis (may be NULL) becomes trust_basis_name(), or "rootfs" for a folder of the
- * person's. A refusal is recorded in the events before it is told. -EKEYREJECTED, or another negative errno when it cannot be decided.
+ * person's. Then the person's policy of what may be in an image is asked (vet/gate.h). A refusal is recorded in the events before it is told. -EKEYREJECTED, or another negative errno when it cannot be decided.
  */
 int vouch(const struct container *c, const char **basis, struct error *e);
 

@@ -2,6 +2,7 @@
 #include "vet/look.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/proc.h"
 #include "image/room.h"
@@ -113,6 +114,8 @@ static void conclude(const struct vet *v, struct vet_verdict *out)
 		out->counts[v->findings[i].level]++;
 	if (v->n_findings)
 		snprintf(out->first, sizeof(out->first), "%s", v->findings[0].title);
+	if (v->options->policy)
+		vet_policy_judge(v->options->policy, v, clock_now_ns(), &out->ruling);
 }
 
 /* In a child with the right ids. */
@@ -194,6 +197,7 @@ static int take_message(const struct vet_look *how, int socket, struct vet_verdi
 	case VERDICT:
 		*out = m.verdict;
 		out->first[sizeof(out->first) - 1] = 0;
+		vet_ruling_end(&out->ruling);
 		return 1;
 	case FAILED:
 		m.error.text[ERROR_TEXT_MAX - 1] = 0;

@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include "vet/policy.h"
 #include "vet/source.h"
 
 struct vet_verdict {
 	uint32_t counts[VET_LEVELS];
 	char first[512]; /* the title of the worst finding, one line; not escaped; empty: none */
+	struct vet_ruling ruling; /* of options->policy, where there is one */
 };
 
 struct vet_look {

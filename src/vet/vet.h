@@ -54,6 +54,7 @@ struct vet_options {
 	bool never;
 	char **vex, **ignore; /* --vex, --ignore FILE: vulnerabilities that do not count, see excuse.h */
 	bool require_db;      /* --require-db: without advisories for its packages the look fails */
+	const struct vet_policy *policy; /* --policy FILE, or the gate's; NULL: none */
 };
 
 /*
