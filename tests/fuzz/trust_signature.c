@@ -2,13 +2,14 @@
 /*
  * What registries send as signatures, by the first byte: 'b' a sigstore bundle, 'c' a simple signing payload with its annotations,
  * 'a' an attestation with its annotations, 'j' JWS and 'o' COSE of notation, 'd' a statement in DSSE, 'n' a log's checkpoint, 'e' a log's entry, 'k' a public key, 'x' PEM
- * certificates, 't' a timestamp, 'i' CBOR alone. No key of the policy can have made any of it: whatever is taken is a forgery.
+ * certificates, 't' a timestamp, 'i' CBOR alone, 's' a manifest of signatures that gets one more, 'p' a private key. No key of the policy can have made any of it: whatever is taken is a forgery.
  */
 #include "base/cleanup.h"
 #include "trust/cbor.h"
 #include "trust/encode.h"
 #include "trust/log.h"
 #include "trust/notation.h"
+#include "trust/sign.h"
 #include "trust/sigstore.h"
 
 #include <string.h>
@@ -192,6 +193,46 @@ static void cbor(const char *data, size_t n)
 			abort();
 }
 
+/* Whatever stood there, the new signature is the last layer, and each layer one. */
+static void add_signature(char *text, size_t n)
+{
+	_cleanup_buf_ struct buf config = { 0 }, manifest = { 0 };
+	struct sign_document old = { text, n };
+	struct buf sig = { (char *)(uintptr_t)"x", 1, 1 };
+	_cleanup_json_ json_t *m = NULL;
+	struct error e = { 0 };
+	const json_t *layers, *l;
+	size_t i;
+
+	if (sign_manifest(&old, 1, "payload", &sig, &config, &manifest, &e) < 0)
+		return;
+	m = json_loadb(manifest.data, manifest.len, JSON_REJECT_DUPLICATES, NULL);
+	layers = json_object_get(m, "layers");
+	if (json_array_size(layers) < 1)
+		abort();
+	json_array_foreach(layers, i, l)
+		if (!streq(json_string_value(json_object_get(l, "mediaType")), COSIGN_LAYER))
+			abort();
+}
+
+static int give(void *arg, char **passphrase, struct error *e)
+{
+	(void)arg;
+	(void)e;
+	*passphrase = xstrdup("x");
+	return 0;
+}
+
+/* Costly parameters of scrypt are a person's own doing, and not what is looked for. */
+static void private_key(const char *text, size_t n)
+{
+	_cleanup_privkey_ struct privkey k = { 0 };
+	struct error e = { 0 };
+
+	if (!strstr(text, "SIGSTORE") && !strstr(text, "COSIGN") && privkey_parse(text, n, give, NULL, &k, &e) == 0 && !k.pub)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *text = xmalloc(size + 1);
@@ -236,6 +277,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 't':
 		stamp(text, size);
+		break;
+	case 's':
+		add_signature(text, size);
+		break;
+	case 'p':
+		private_key(text, size);
 		break;
 	case 'i':
 		cbor(text, size);

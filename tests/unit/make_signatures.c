@@ -10,6 +10,7 @@
 #include "signer_notation.h"
 #include "signer_sigstore.h"
 #include "trust/cert.h"
+#include "trust/encode.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,27 @@ static void of_sigstore(void **state)
 	seed("stamp", 't', stamp.data, stamp.len);
 }
 
+/* A private key, and a manifest of one signature that gets another. */
+static void of_signing(void **state)
+{
+	_cleanup_evp_ EVP_PKEY *k = signer_key("P-256");
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(k);
+	_cleanup_buf_ struct buf pem = { 0 };
+	_cleanup_json_ json_t *m = json_pack("{s:i,s:[{s:s,s:s,s:i,s:{s:s}}]}", "schemaVersion", 2, "layers", "mediaType",
+					     "application/vnd.dev.cosign.simplesigning.v1+json", "digest", "sha256:" IMAGE_HEX, "size", 280,
+					     "annotations", "dev.cosignproject.cosign/signature", "AAAA");
+	unsigned char *der = NULL;
+	int n = i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+
+	(void)state;
+	assert_true(n > 0);
+	pem_write(&pem, "PRIVATE KEY", der, (size_t)n);
+	seed("private", 'p', pem.data, pem.len);
+	seed_json("manifest", 's', m);
+	OPENSSL_free(der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+}
+
 static void of_notation(void **state)
 {
 	_cleanup_evp_ EVP_PKEY *k = signer_key("P-256");
@@ -87,7 +109,7 @@ static void of_notation(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest all[] = { cmocka_unit_test(of_sigstore), cmocka_unit_test(of_notation) };
+	const struct CMUnitTest all[] = { cmocka_unit_test(of_sigstore), cmocka_unit_test(of_signing), cmocka_unit_test(of_notation) };
 
 	if (argc != 2)
 		return 2;
