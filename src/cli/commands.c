@@ -25,6 +25,7 @@
 	HERE(image_inspect) \
 	HERE(image_prune) \
 	HERE(image_repair) \
+	ELSEWHERE("image tags", "brig-image", "Images", "list the tags that a registry has of an image", NULL) \
 	HERE(image_verify) \
 	HERE(images) \
 	ELSEWHERE("import", "brig-image", "Images", "make an image of a root file system in a tar archive", "image import") \

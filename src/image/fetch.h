@@ -20,7 +20,7 @@
 
 enum { FETCH_SOCKET = 3, FETCH_FOLDER = 4, FETCH_REQUEST = 5, FETCH_BLOBS = 6, FETCH_MEDIA_TYPE = 128 };
 
-enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH, FETCH_FILE };
+enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH, FETCH_FILE, FETCH_TAGS };
 
 struct fetch_blob {
 	char hex[DIGEST_SIZE];
@@ -59,6 +59,7 @@ struct fetch_message {
 		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
 		FETCH_SIGNATURE, /* `kept`: one lies in the folder, by the name that signature_name() gives */
 		FETCH_NOTE,
+		FETCH_TAG,	/* TAGS: one of them, in `note` */
 		FETCH_ERROR,
 		FETCH_DONE,
 	} word;

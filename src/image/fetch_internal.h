@@ -17,4 +17,5 @@ void fetch_progress(void *fetching, int64_t bytes);
 int fetch_pull(struct fetching *f, struct error *e);
 /* Looks for signatures of the manifest and of the index that it came by (the same when there was none). */
 void fetch_signatures(struct fetching *f, const char *top, const char *manifest);
+int fetch_tags(struct fetching *f, struct error *e);
 int fetch_push(struct fetching *f, struct error *e);

@@ -104,6 +104,7 @@ static char *scope_of(const struct fetch_request *r)
 {
 	switch (r->operation) {
 	case FETCH_PULL:
+	case FETCH_TAGS:
 		return xasprintf("repository:%s:pull", r->repository);
 	case FETCH_PUSH:
 		return xasprintf("repository:%s:pull,push%s%s%s", r->repository, r->from ? " repository:" : "",
@@ -163,6 +164,8 @@ static int work(struct fetching *f, struct error *e)
 		return fetch_push(f, e);
 	case FETCH_FILE:
 		return fetch_file(f, e);
+	case FETCH_TAGS:
+		return fetch_tags(f, e);
 	default:
 		return check(f, e);
 	}

@@ -102,7 +102,7 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 	*out = (struct fetch_request){ 0 };
 	if (!json_is_object(j))
 		return error_set(e, EINVAL, "the request is no object");
-	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_FILE, &operation, e);
+	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_TAGS, &operation, e);
 	out->operation = (enum fetch_operation)operation;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++) {
 		const char *s = NULL;

@@ -88,7 +88,7 @@ static bool host_valid(const char *s, size_t n)
 	}
 }
 
-static bool tag_valid(const char *s)
+bool tag_valid(const char *s)
 {
 	size_t n = strlen(s);
 

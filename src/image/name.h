@@ -28,6 +28,9 @@ const char *digest_hex(const char *s);
 /* True for a whole name as the store keeps it: HOST[:PORT]/PATH:TAG. */
 bool name_valid(const char *s);
 
+/* [A-Za-z0-9_][A-Za-z0-9_.-]{0,127} */
+bool tag_valid(const char *s);
+
 /* The part before the tag (`n` characters of `s`), and the tag or NULL, pointing into `s`. */
 const char *name_tag(const char *s, size_t *n);
 

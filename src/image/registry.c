@@ -6,6 +6,7 @@
 #include "base/home.h"
 #include "base/proc.h"
 #include "image/credentials.h"
+#include "image/name.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -199,6 +200,9 @@ static int take_message(struct hearing *h)
 		if (h->report->note)
 			h->report->note(h->report->arg, m.note);
 		return 0;
+	case FETCH_TAG:
+		m.note[sizeof(m.note) - 1] = 0;
+		return h->heard && tag_valid(m.note) ? h->heard(h->arg, &m, h->e) : error_set(h->e, EPROTO, nonsense);
 	case FETCH_ERROR:
 		m.error.text[ERROR_TEXT_MAX - 1] = 0;
 		if (m.error.hint >= ERROR_TEXT_MAX)
@@ -308,6 +312,66 @@ int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, 
 	r.accept_no_landlock = strv_has(conf->accept_lowered, "landlock");
 	err = find_certs(r.server, &r, e);
 	return err < 0 ? err : registry_run(&r, folder, NULL, 0, report, NULL, NULL, e);
+}
+
+enum { TAGS_MAX = 100000 };
+
+struct tag_list {
+	char **tags;
+	size_t n, room;
+};
+
+static int take_tag(void *arg, const struct fetch_message *m, struct error *e)
+{
+	struct tag_list *l = arg;
+
+	if (m->word != FETCH_TAG)
+		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	if (l->n >= TAGS_MAX)
+		return error_set(e, EFBIG, "more than %d tags", TAGS_MAX);
+	if (l->n + 1 >= l->room) {
+		l->room = l->room ? l->room * 2 : 64;
+		l->tags = xrealloc(l->tags, l->room, sizeof(char *));
+	}
+	l->tags[l->n++] = xstrdup(m->note);
+	l->tags[l->n] = NULL;
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int registry_tags(const struct reference *ref, const struct conf *conf, char ***out, struct error *e)
+{
+	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+	struct registry_report quiet = { 0 };
+	struct tag_list l = { 0 };
+	size_t kept = 0;
+	int err = registry_prepare(ref, conf, &r, e);
+
+	*out = NULL;
+	if (err == 0) {
+		r.operation = FETCH_TAGS;
+		err = registry_run(&r, -1, NULL, 0, &quiet, take_tag, &l, e);
+	}
+	if (err < 0) {
+		strv_free(l.tags);
+		return error_wrap(e, "cannot list the tags of %s/%s", ref->host, ref->path);
+	}
+	if (l.n)
+		qsort(l.tags, l.n, sizeof(char *), by_name);
+	for (size_t i = 0; i < l.n; i++) {
+		if (kept && streq(l.tags[kept - 1], l.tags[i]))
+			free(l.tags[i]);
+		else
+			l.tags[kept++] = l.tags[i];
+	}
+	if (l.tags)
+		l.tags[kept] = NULL;
+	*out = l.tags;
+	return 0;
 }
 
 int registry_login(const char *host, const char *user, const char *password, struct error *e)

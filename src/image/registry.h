@@ -37,6 +37,9 @@ int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, 
 /* Does the registry take these credentials? */
 int registry_login(const char *host, const char *user, const char *password, struct error *e);
 
+/* The tags that the registry has of ref's repository, sorted, each once. NULL: none. The caller frees. */
+int registry_tags(const struct reference *ref, const struct conf *conf, char ***tags, struct error *e);
+
 struct pull_request {
 	const struct reference *ref;
 	const char *platform;	/* NULL: this machine's */

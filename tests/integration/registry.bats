@@ -64,6 +64,24 @@ forget() { brig rmi -f "$1" >/dev/null; }
     assert_exit 125
 }
 
+@test "the tags that a registry has, page by page" {
+    registry_start "$T/certs"
+    run brig image tags "$REGISTRY/team/tiny"
+    assert_exit 125
+    assert_line 'asks for user and password'
+    login
+    run brig image tags "$REGISTRY/team/tiny"
+    assert_exit 125
+    assert_line "cannot list the tags of $REGISTRY/team/tiny"
+    for tag in 2 1.0 latest; do brig push -q tiny "$REGISTRY/team/tiny:$tag"; done
+    run brig image tags "$REGISTRY/team/tiny"
+    assert_ok
+    assert_eq "$output" "$(printf '1.0\n2\nlatest')"
+    run brig image tags --format json "$REGISTRY/team/tiny:2"
+    assert_ok
+    assert_eq "$(jq -c . <<<"$output")" "{\"Name\":\"$REGISTRY/team/tiny\",\"Tags\":[\"1.0\",\"2\",\"latest\"]}"
+}
+
 @test "skopeo pulls what brig pushes, brig pulls what skopeo pushes, with the same digests" {
     registry_start "$T/certs"
     login
