@@ -38,6 +38,10 @@ check-install: deps-build deps-run deps-test
 bench: deps-build deps-run deps-bench all
 	@tests/bench/run.py $(BUILD)
 
+# brig vet against clean images and poisoned twins of them; writes docs/vet-quality.md. DESKTOP=--desktop: a desktop as well.
+vet-quality: deps-build deps-run deps-test all
+	@tests/vet/quality $(BUILD)/programs/brig --long $(DESKTOP) --write docs/vet-quality.md
+
 # The attack probes alone, with their positive controls.
 attack: deps-build deps-run deps-test all
 	@tests/run.sh --only attacks $(BUILD)
@@ -66,4 +70,6 @@ deps-%:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-clang $(BUILD)-usr
 
-.PHONY: all demo check check-install check-vm install bench attack lint sanitize fuzz deps clean
+DESKTOP ?=
+
+.PHONY: all demo check check-install check-vm install bench vet-quality attack lint sanitize fuzz deps clean
