@@ -18,6 +18,7 @@ setup() {
 }
 teardown() {
     servers_stop "$T/certs"
+    ! mountpoint -q "$TT/disk" || umount "$TT/disk"
     brig_end
 }
 
@@ -294,4 +295,54 @@ PY
     assert_line '/bin'
     brig rm -f again
     brig image repair tiny
+}
+
+@test "what images take is what du says, and prune gives back what it says" {
+    start
+    assert_ok
+    make_image spare '{}' 'f|spare|644|0|0|03000000'
+    local said real before after
+    said=$(brig system df --format '{{.Type}} {{.Size}}' | sed -n 's/^Images //p' | numfmt --from=si --suffix=B | tr -d B)
+    before=$(cd "$BRIG_DATA" && as_ids du -sB1 --total objects images layers trees | tail -1 | cut -f1)
+    real=$((before * 97 / 100))
+    [ "$said" -ge "$real" ] && [ "$said" -le $((before * 103 / 100)) ] || fail "df says $said, du $before"
+    run brig image prune -f
+    assert_ok
+    assert_line 'Total reclaimed space: 0B'
+    run brig image prune -af --filter label=nothing
+    assert_ok
+    brig rmi spare >/dev/null
+    after=$(cd "$BRIG_DATA" && as_ids du -sB1 --total objects images layers trees | tail -1 | cut -f1)
+    [ $((before - after)) -gt 2900000 ] || fail "removal gave back $((before - after)) bytes"
+    start
+    assert_ok
+}
+
+@test "a disk that is full at any point leaves what can be verified, or nothing" {
+    need_root
+    local disk=$TT/disk left free
+    truncate -s 24M "$TT/disk.img"
+    mkfs.ext4 -q -F -b 1024 "$TT/disk.img"
+    mkdir "$disk"
+    mount -o loop "$TT/disk.img" "$disk" || skip "no loop device"
+    (
+        export BRIG_DATA=$disk/data BRIG_RUNTIME=$TT/run
+        local full=0 went=0
+        for left in 16 1000 2000 2100 2200 2300 2500 2600 2800 6000; do
+            free=$(df -k --output=avail "$disk" | tail -1)
+            fallocate -l $((free - left))K "$disk/fill"
+            brig load -q -i "$(test_image tiny)" >"$TT/out" 2>&1 && brig run --rm --network none tiny true >>"$TT/out" 2>&1 &&
+                went=$((went + 1)) || full=$((full + 1))
+            [ $full = 0 ] || [ $went -gt 0 ] || grep -qE 'No space left|no such image|which registry' "$TT/out" || fail "$(cat "$TT/out")"
+            rm "$disk/fill"
+            # Then nothing is in the way.
+            brig load -q -i "$(test_image tiny)" >/dev/null || fail "with $left KB: load"
+            brig image verify -q --deep tiny || fail "with $left KB: verify"
+            brig run --rm --network none tiny true || fail "with $left KB: run"
+            brig rmi -f tiny >/dev/null || fail "with $left KB: rmi"
+            assert_eq "$(find "$disk/data/objects" "$disk/data/layers" "$disk/data/trees" "$disk/data/loading" -mindepth 1)" ""
+        done
+        [ $full -gt 0 ] && [ $went -gt 0 ] || fail "full $full times, went $went times"
+    )
+    umount "$disk"
 }
