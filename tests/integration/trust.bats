@@ -235,3 +235,23 @@ EXPECT
     assert_eq "$(stat -c %a "$TT/etc/brig")" "$mode"
     assert_eq "$(stat -c %a "$TT/etc/brig/store.key")" 600
 }
+
+@test "the policy of vet is asked as soon as an image is here, and again when it shall run" {
+    install -m 0600 /dev/stdin "$BRIG_CONFIG/vet.json" <<<'{"fail_on":"never","required":["non-root"]}'
+    run brig pull -q "$IMAGE"
+    assert_exit 125
+    assert_line 'the policy of vet refuses it: .*\(required-non-root\)'
+    # Trust comes first; then this.
+    brig trust pin "$IMAGE@$DIGEST"
+    run_it "$IMAGE"
+    assert_exit 125
+    assert_line '\(required-non-root\)'
+    # What is fetched for a run is judged by what that run waives.
+    brig rmi "$IMAGE" >/dev/null
+    run_it --lower vet=required-non-root "$IMAGE"
+    rm "$BRIG_CONFIG/vet.json"
+    assert_ok
+    assert_line '^one$'
+    run brig pull -q "$IMAGE"
+    assert_ok
+}
