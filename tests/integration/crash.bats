@@ -48,7 +48,7 @@ killed_at() {
 
 # What brig keeps of containers, before a step and after it was repaired. The store of images is not looked into.
 files_now() {
-    find "$BRIG_DATA" "$BRIG_RUNTIME" -regextype egrep -regex "$BRIG_DATA/(objects|trees|layers|blobs|events\.d)/.*" -prune -o -print 2>/dev/null |
+    find "$BRIG_DATA" "$BRIG_RUNTIME" -regextype egrep -regex "($BRIG_DATA/(objects|trees|layers|blobs|events\.d)|$BRIG_RUNTIME/seen)/.*" -prune -o -print 2>/dev/null |
         sort
 }
 

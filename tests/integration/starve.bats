@@ -155,7 +155,7 @@ stopped_for_disk() { container_get hog '{{.State.Error}}' | grep -q 'outgrew its
         wait_for 60 stopped_for_disk || fail "not stopped" "$(brig inspect hog)"
         size=$(du -sm "$BRIG_DATA/containers/$id/rw" 2>/dev/null | cut -f1) || size=$(brig ps -as --format json | jq .size)
         echo "# quiet $quiet s: $size MiB" >&3
-        [ "$size" -ge 16 ] && [ "$size" -le 768 ] || fail "$size MiB were written"
+        [ "$size" -ge 16 ] && [ "$size" -le 1536 ] || fail "$size MiB were written"
         brig rm -f hog >/dev/null
     done
     brig_conf
