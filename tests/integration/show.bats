@@ -157,7 +157,11 @@ teardown() { brig_end; }
 }
 
 # Until the next command has looked, a container whose monitor was killed is recorded as running.
-runs_anew() { container_running "$1" && [ "$(container_pid "$1")" != "$2" ]; }
+runs_anew() {
+    local state
+    state=$(container_get "$1" '{{.State.Status}} {{.State.Pid}}')
+    [ "${state% *}" = running ] && [ "${state#* }" != "$2" ]
+}
 
 @test "generate systemd writes a unit that systemd takes" {
     need_command systemd-analyze
