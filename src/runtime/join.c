@@ -40,11 +40,14 @@ static pid_t helper_main(const struct extra *x, int fd, int enter, int netns_fd,
 			 struct report *rep)
 {
 	rep->step = STEP_FIRST;
-	/* Where processes of the container are, they could look at us; the kernel lets them not (R12). */
-	if (enter != CLONE_NEWUSER)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (x->first && x->first(x->ctx, &rep->said) < 0)
 		return -1;
+	/*
+	 * Where processes of the container are, they could look at us; the kernel lets them not (R12). Not before: /proc/self would be
+	 * root's, and the score for the killer of processes could not be written.
+	 */
+	if (enter != CLONE_NEWUSER)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	rep->step = STEP_ENTER;
 	if (!enter_all(fd, enter, netns_fd, mntns_fd)) {
 		rep->err = errno;
