@@ -550,6 +550,8 @@ UNSEEN = {
 }
 
 BLIND = """
+- Row V9, known vulnerabilities, has no trick here: it depends on advisories that a person imports, and its own tests compare it with
+  the distribution's lists.
 - A program of a package that was changed together with every record of it (status, list, digests, sizes and times made to fit) is the same
   to brig as another version of the package: only the distribution's signed index, which is not in the image, could tell.
 - What a program does that nobody knows: a back door in a program of one's own, which no rule names, which has no odd name, place, rights or
