@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # run.sh [BUILD]: shows brig at work and tells what it does. A real image of MariaDB runs as an ordinary user behind all
-# walls; a client makes a table and reads a row back through the published port; posture, ps, stats and logs look at it; then all
-# of it is removed. Run by root it goes on as an ordinary user: $SUDO_USER, else "brig-demo", made for this and removed.
+# walls; a client makes a table and reads a row back through the published port; posture, ps, stats and logs look at it. Then the
+# question whether it really is MariaDB: vet finds the SSH server in its twin, which does not run, and where a person overrides that,
+# cannot listen. All of it is removed. Run by root it goes on as an ordinary user: $SUDO_USER, else "brig-demo", made for this and removed.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -35,7 +36,7 @@ die() {
 
 part_user() {
     # Not local: the trap reads them when this function has been left.
-    brig=$1 image=$2 work='' name=brig-demo-$$
+    brig=$1 image=$2 twin=$3 work='' name=brig-demo-$$
     local port password
     for tool in mariadb newuidmap pasta; do
         command -v "$tool" >/dev/null || die "$tool is missing; as root: make -C $top deps"
@@ -49,7 +50,7 @@ part_user() {
     brig() { "$brig" "$@"; }
     # shellcheck disable=SC2317 # called by trap
     finish() {
-        brig rm -f "$name" >/dev/null 2>&1 || true
+        brig rm -f "$name" "$name-twin" >/dev/null 2>&1 || true
         brig volume rm brig-demo-data >/dev/null 2>&1 || true
         rm -rf "$work" 2>/dev/null || unshare --user --map-root-user --map-auto rm -rf "$work"
     }
@@ -104,13 +105,47 @@ part_user() {
     echo "${dim}   \$ brig logs --tail 5 $name${plain}"
     brig logs --tail 5 "$name" 2>&1
 
-    say "Stop and remove it: container, volume, image, and everything that was made for them."
+    part_vet
+
+    say "Stop and remove it: containers, volume, images, and everything that was made for them."
     show brig stop "$name"
     show brig rm "$name"
+    show brig rm -f "$name-twin"
     show brig volume rm brig-demo-data
-    show brig rmi mariadb
+    show brig rmi mariadb twin
     took
     [ -z "$(brig ps -aq)" ] || die "a container is left"
+}
+
+# Is it really MariaDB, or MariaDB with an SSH server that waits for orders?
+part_vet() {
+    local r=0 tries=0
+    say "Is it really MariaDB? vet looks into the image that runs, then into a twin of it that a stranger offers."
+    show brig vet -q mariadb || die "vet finds something in the image of MariaDB"
+    show brig load -q -i "$twin"
+    show brig vet -q twin || r=$?
+    [ $r = 1 ] || die "vet ended with $r: the SSH server of the twin was not found"
+
+    say "With a policy the verdict is a gate: the clean one starts, the twin does not."
+    echo '{"fail_on": "high"}' >"$BRIG_CONFIG/vet.json"
+    show brig run --rm --net none mariadb true
+    r=0
+    show brig run -d --name "$name-twin" twin || r=$?
+    [ $r = 125 ] || die "the twin was not refused"
+
+    say "A person overrides that, by name. The wall of Landlock still refuses the port that no image and no -p declares."
+    show brig run -d --name "$name-twin" --lower vet=V1-ssh-server --env-file "$work/env" twin
+    until brig logs "$name-twin" 2>&1 | grep -q 'Bind to port 2222'; do
+        tries=$((tries + 1))
+        [ $tries -le 240 ] || die "the SSH server of the twin does not say that it could not listen"
+        sleep 0.25
+    done
+    echo "${dim}   \$ brig logs $name-twin | grep 2222${plain}"
+    brig logs "$name-twin" 2>&1 | grep 2222
+    # 08AE is 2222: no socket listens there.
+    ! brig exec "$name-twin" cat /proc/net/tcp /proc/net/tcp6 | grep -q ':08AE ' || die "the SSH server listens"
+    echo "${dim}   \$ brig events --filter event=vet_refuse --filter event=vet_waive${plain}"
+    brig events --since 10m --until 0s --filter event=vet_refuse --filter event=vet_waive
 }
 
 # -------------------------------------------------------------------------------------------- what root prepares
@@ -144,13 +179,15 @@ part_root() {
     }
     trap finish EXIT
 
-    say "The image of MariaDB, from Debian's packages (kept for the next time)."
+    say "The image of MariaDB, and its twin with an SSH server, from Debian's packages (kept for the next time)."
     image=$("$top/tests/images/mkimage" mariadb)
+    twin=$("$top/tests/images/mkimage" twin)
 
-    say "A copy of brig and of the image where $user can read them."
+    say "A copy of brig and of the images where $user can read them."
     DESTDIR=$stage meson install -C "$build" --no-rebuild --quiet >/dev/null
     brig=$(find "$stage" -path '*/bin/brig' -type f | head -1)
     cp -r "$image" "$stage/mariadb"
+    cp -r "$twin" "$stage/twin"
     cp "$top/demo/run.sh" "$stage/run.sh"
     if ! getent passwd "$user" >/dev/null; then
         useradd --create-home --home-dir "/var/lib/$user" --shell /bin/bash --comment 'demo of brig' "$user"
@@ -166,25 +203,26 @@ part_root() {
 
     echo
     echo "From here on everything is done by $user."
-    as_user "$user" "$stage/run.sh" --as-user "$brig" "$stage/mariadb" "$step"
+    as_user "$user" "$stage/run.sh" --as-user "$brig" "$stage/mariadb" "$stage/twin" "$step"
 }
 
 if [ "${1:-}" = --as-user ]; then
-    step=$4
-    part_user "$2" "$3"
+    step=$5
+    part_user "$2" "$3" "$4"
     trap - EXIT
     finish
     exit
 elif [ "$(id -u)" = 0 ]; then
     part_root "$(cd "${1:-$top/build}" && pwd)"
 else
-    say "The image of MariaDB, from Debian's packages (kept for the next time)."
+    say "The image of MariaDB, and its twin with an SSH server, from Debian's packages (kept for the next time)."
     image=$("$top/tests/images/mkimage" mariadb)
+    twin=$("$top/tests/images/mkimage" twin)
     build=$(cd "${1:-$top/build}" && pwd)
-    part_user "$build/programs/brig" "$image"
+    part_user "$build/programs/brig" "$image" "$twin"
 fi
 # What `finish` finds left when a step failed goes as well; here the steps did all of it.
 trap - EXIT
 finish
 echo
-echo "Done. Nothing of it is left but the image of MariaDB, in a cache for the next time."
+echo "Done. Nothing of it is left but the two images, in a cache for the next time."
