@@ -63,7 +63,7 @@ tidy() {
 }
 
 spelling() {
-    codespell --ignore-words-list=passt,readby,memroy,nmae,versoin,ans,fo,ot,te,nd,ue,hist,inout,claus,crate,creat,stdio,statics \
+    codespell --ignore-words-list=passt,doas,strat,hald,fpr,readby,memroy,nmae,versoin,ans,fo,ot,te,nd,ue,hist,inout,claus,crate,creat,stdio,statics \
         -- README.md ARCHITECTURE.md src programs man tests/*.sh tests/*/*.c tests/*/*.sh tests/*/*.bats tests/*/*.bash
 }
 

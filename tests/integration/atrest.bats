@@ -97,7 +97,7 @@ ln -snf /evil bin/ls|/bin/ls: it leads to "/evil"
 touch root/extra|/root/extra: there is nothing of that name in the image
 touch etc/zzz|/etc/zzz: there is nothing of that name in the image
 rm bin/ls|/bin/ls: it is in the image, and not here
-mv bin/ls bin/lz|/bin/l.: 
+mv bin/ls bin/lz|/bin/l.:
 truncate -s 10 bin/busybox|/bin/busybox: it has 10 bytes
 setfattr -n user.overlay.redirect -v /AAAAAAAAAAAAAAAAAAAAAA bin/busybox|/bin/busybox: its attribute user.overlay.redirect
 setfattr -n user.x -v y bin/busybox|/bin/busybox: it has the attribute user.x
@@ -224,7 +224,7 @@ PY
     assert_eq "$(jq -c '.[0] | [.Verified, .Findings]' <<<"$output")" '[true,[]]'
     # Another image's archive repairs nothing.
     change_byte "$(layer)"
-    make_image other '{}' 
+    make_image other '{}'
     run brig image repair --from "$TT/layout-other" tiny
     assert_exit 1
     assert_line 'it is another image'
