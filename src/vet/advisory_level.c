@@ -33,9 +33,9 @@ static double weight(const char *vector, const char *name, const char *values, c
 /* Specification, appendix A: up to one decimal, without floating point's noise. */
 static double round_up(double score)
 {
-	long n = lround(score * 100000);
+	long n = lround(score * 100000), tenths = n % 10000 == 0 ? n / 10000 : n / 10000 + 1;
 
-	return n % 10000 == 0 ? (double)n / 100000 : (double)(n / 10000 + 1) / 10;
+	return (double)tenths / 10;
 }
 
 double advisory_cvss3(const char *vector)
