@@ -551,7 +551,7 @@ put_blob() {
     brig rmi -f "$REGISTRY/team/multi:1" >/dev/null
 }
 
-@test "brig sign --gpg: skopeo's and podman's policy takes it, brig's too; another tag, no key, no name are refused" {
+@test "brig sign --gpg: skopeo's policy takes it, brig's too; another tag, no key, no name are refused" {
     local ref=$REGISTRY/team/signed:1 dir
     brig load -q --name "$ref" -i "$T/version-one" >/dev/null
     brig push -q "$ref" >/dev/null
