@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,8 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		need(!strchr(line.name, '/') && !streq(line.name, "..") && !streq(line.name, "."));
 		need(p <= s.data + s.size);
 #ifdef FUZZ_PLANT
-		if (line.kind == 'd' && line.name[0] == '%')
+		if (line.kind == 'd' && line.name[0] == 'z') {
+			fprintf(stderr, "PLANTED BUG reached\n");
 			abort();
+		}
 #endif
 	}
 	before = lowest_fd();
