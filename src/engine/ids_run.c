@@ -65,7 +65,7 @@ static int near_child(void *arg)
 	n->answer.result = become(n->userns_fd, &n->answer.error);
 	if (n->answer.result == 0)
 		n->answer.result = n->fn(n->ctx, &n->answer.error);
-	_exit(0);
+	return 0; /* clone(2)'s wrapper ends it; what runs at _exit() would find a stack that is not its thread's */
 }
 
 int ids_run_near(int userns_fd, ids_fn fn, void *ctx, struct error *e)

@@ -67,7 +67,7 @@ boot() {
         -display none -serial stdio -no-reboot -kernel "$kernel" -initrd "$work/initramfs.gz" \
         -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=root,mount_tag=root \
         -drive "file=$work/disk,format=raw,if=none,id=disk,cache=unsafe" -device virtio-blk-pci,drive=disk \
-        -append "console=ttyS0 quiet panic=-1 brig_boot=$name brig_tests=$here brig_stage=$work/stage $*" \
+        -append "console=ttyS0 quiet panic=-1 brig_boot=$name brig_tests=/run/host$here brig_stage=$work/stage $*" \
         </dev/null >"$log" 2>"$work/qemu.err" &
     qemu=$!
     wait "$qemu"
