@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What stands on this machine: each thing that a wall or the engine needs, whether it is there for the caller, and what
- * a missing one would take. For `brig info` and `brig setup`; nothing here changes the machine but host_setup() and host_undo().
+ * a missing one would take. For `brig info` and `brig setup`; nothing here changes the machine but host_setup*() and host_undo().
  */
 #pragma once
 
