@@ -20,7 +20,15 @@
 
 enum { FETCH_SOCKET = 3, FETCH_FOLDER = 4, FETCH_REQUEST = 5, FETCH_BLOBS = 6, FETCH_MEDIA_TYPE = 128 };
 
-enum fetch_operation { FETCH_CHECK, FETCH_PULL, FETCH_PUSH, FETCH_FILE, FETCH_TAGS };
+enum fetch_operation {
+	FETCH_CHECK,
+	FETCH_PULL,
+	FETCH_PUSH,
+	FETCH_FILE,
+	FETCH_TAGS,
+	FETCH_DOCUMENTS, /* manifests (and configuration) alone, each under its digest */
+	FETCH_LAST = FETCH_DOCUMENTS,
+};
 
 struct fetch_blob {
 	char hex[DIGEST_SIZE];
@@ -40,6 +48,7 @@ struct fetch_request {
 	char *lookaside;	 /* pull: http or https URL below which GPG signatures lie; NULL */
 	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
 	char *media_type;	 /* push: of the manifest */
+	bool all;		 /* DOCUMENTS: of an index, every manifest, and no configuration */
 	bool insecure;		 /* a person named this registry insecure */
 	bool accept_no_landlock; /* see room.h */
 	uint64_t timeout_s;	 /* without a byte */

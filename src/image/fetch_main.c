@@ -47,7 +47,7 @@ static int enter(const struct fetch_request *r, struct error *e)
 	const int write_dirs[] = { FETCH_FOLDER };
 	struct room room = {
 		.write_dirs = write_dirs,
-		.n_write = r->operation == FETCH_PULL || r->operation == FETCH_FILE ? 1 : 0,
+		.n_write = r->operation == FETCH_PULL || r->operation == FETCH_FILE || r->operation == FETCH_DOCUMENTS ? 1 : 0,
 		.read_files = files,
 		.network = true,
 		.memory = 1ULL << 30,
@@ -105,6 +105,7 @@ static char *scope_of(const struct fetch_request *r)
 	switch (r->operation) {
 	case FETCH_PULL:
 	case FETCH_TAGS:
+	case FETCH_DOCUMENTS:
 		return xasprintf("repository:%s:pull", r->repository);
 	case FETCH_PUSH:
 		return xasprintf("repository:%s:pull,push%s%s%s", r->repository, r->from ? " repository:" : "",
@@ -166,6 +167,8 @@ static int work(struct fetching *f, struct error *e)
 		return fetch_file(f, e);
 	case FETCH_TAGS:
 		return fetch_tags(f, e);
+	case FETCH_DOCUMENTS:
+		return fetch_documents(f, e);
 	default:
 		return check(f, e);
 	}

@@ -12,14 +12,7 @@
 
 static const char accepted[] = OCI_MANIFEST ", " OCI_INDEX ", " DOCKER_MANIFEST ", " DOCKER_LIST;
 
-struct document {
-	char hex[DIGEST_SIZE], type[FETCH_MEDIA_TYPE];
-	char *text;
-	size_t n;
-	json_t *json;
-};
-
-static void document_free(struct document *d)
+void document_free(struct document *d)
 {
 	free(d->text);
 	json_decref(d->json);
@@ -48,8 +41,7 @@ static int read_type(const struct http_request *q, char out[static FETCH_MEDIA_T
 	return 0;
 }
 
-static int get_document(struct fetching *f, const char *reference, const struct oci_descriptor *d, struct document *out,
-			struct error *e)
+int fetch_document(struct fetching *f, const char *reference, const struct oci_descriptor *d, struct document *out, struct error *e)
 {
 	const char *promised = str_after(reference, "sha256:");
 	_cleanup_http_request_ struct http_request q;
@@ -87,7 +79,7 @@ static int get_document(struct fetching *f, const char *reference, const struct 
 }
 
 /* Of an index, the manifest that fits; the same choice as the unpacker's (first one). */
-static int get_of_index(struct fetching *f, json_t *json, const struct oci_platform *p, struct document *out, struct error *e)
+int fetch_of_index(struct fetching *f, json_t *json, const struct oci_platform *p, struct document *out, struct error *e)
 {
 	_cleanup_(oci_index_free) struct oci_index x = { 0 };
 	int r = oci_index_read(json_incref(json), &x, e);
@@ -99,7 +91,7 @@ static int get_of_index(struct fetching *f, json_t *json, const struct oci_platf
 		if (d->attestation || !oci_platform_fits(p, d->os, d->architecture, d->variant))
 			continue;
 		snprintf(reference, sizeof(reference), "sha256:%s", d->hex);
-		r = get_document(f, reference, d, out, e);
+		r = fetch_document(f, reference, d, out, e);
 		return r < 0 ? error_wrap(e, "manifest for %s/%s", p->os, p->architecture) : r;
 	}
 	if (r < 0)
@@ -204,7 +196,7 @@ static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct er
 }
 
 /* May all of it be fetched (1), or is it here already (0)? */
-static int tell_top(const struct document *top, struct error *e)
+int fetch_tell_top(const struct document *top, struct error *e)
 {
 	struct fetch_message m = { .word = FETCH_TOP };
 	char answer = 0;
@@ -228,15 +220,15 @@ int fetch_pull(struct fetching *f, struct error *e)
 	int r = oci_platform_parse(f->req.platform, &platform, e), all;
 
 	if (r == 0)
-		r = get_document(f, f->req.reference, NULL, &top, e);
+		r = fetch_document(f, f->req.reference, NULL, &top, e);
 	if (r < 0)
 		return r;
-	all = tell_top(&top, e);
+	all = fetch_tell_top(&top, e);
 	if (all < 0)
 		return all;
 	/* An index in an index is nobody's: the unpacker would take it, a registry has no reason to send it. */
 	if (r == KIND_INDEX) {
-		r = get_of_index(f, top.json, &platform, &chosen, e);
+		r = fetch_of_index(f, top.json, &platform, &chosen, e);
 		if (r == KIND_INDEX)
 			return error_set(e, EBADMSG, "an index in an index");
 		if (r < 0)

@@ -59,6 +59,7 @@ json_t *fetch_request_json(const struct fetch_request *r)
 
 		json_object_set_new(j, numbers[i].name, json_integer((json_int_t)v));
 	}
+	json_object_set_new(j, "all", json_boolean(r->all));
 	json_object_set_new(j, "insecure", json_boolean(r->insecure));
 	json_object_set_new(j, "accept_no_landlock", json_boolean(r->accept_no_landlock));
 	json_object_set_new(j, "token_servers", json_from_strv(r->token_servers));
@@ -102,7 +103,7 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 	*out = (struct fetch_request){ 0 };
 	if (!json_is_object(j))
 		return error_set(e, EINVAL, "the request is no object");
-	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_TAGS, &operation, e);
+	r = json_get_int(j, "request", "operation", FETCH_CHECK, FETCH_LAST, &operation, e);
 	out->operation = (enum fetch_operation)operation;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++) {
 		const char *s = NULL;
@@ -116,6 +117,8 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 		r = json_get_int(j, "request", numbers[i].name, 0, INT64_MAX, &v, e);
 		*(uint64_t *)((char *)out + numbers[i].at) = (uint64_t)v;
 	}
+	if (r == 0)
+		r = json_get_bool(j, "request", "all", &out->all, e);
 	if (r == 0)
 		r = json_get_bool(j, "request", "insecure", &out->insecure, e);
 	if (r == 0)
