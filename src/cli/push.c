@@ -3,14 +3,18 @@
 
 #include "base/cleanup.h"
 #include "image/registry.h"
+#include "trust/sign.h"
 
 #include <stdio.h>
+#include <time.h>
 
 struct push_options {
-	bool quiet;
+	bool quiet, attestations;
 };
 
 static const struct cli_option options[] = {
+	CLI_OPT(struct push_options, attestations, "attestations", 0, CLI_FLAG, NULL,
+		"send also the attestations about the image that are kept here, see brig vet --attest", NULL),
 	CLI_OPT(struct push_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -21,6 +25,26 @@ static void show_progress(void *arg, uint64_t done, uint64_t total)
 
 	p->total = total;
 	cli_progress_set(p, done);
+}
+
+/* Behind the image, so that there is something that they are about. */
+static int push_attestations(const struct push_options *o, const struct conf *conf, const char *image, const struct reference *to,
+			     struct error *e)
+{
+	struct cli_progress bar;
+	struct sign_request q = { .image = image, .to = to, .conf = conf, .now = (int64_t)time(NULL),
+				  .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
+	size_t n;
+	int r;
+
+	if (!o->quiet)
+		cli_progress_start(&bar, "Pushing attestations", 0);
+	r = image_push_attestations(&q, &n, e);
+	if (!o->quiet)
+		cli_progress_end(&bar);
+	if (r == 0)
+		cli_say("attestations: %zu", n);
+	return r;
 }
 
 static int push(const struct push_options *o, const struct conf *conf, const char *image, const struct reference *to,
@@ -41,7 +65,8 @@ static int push(const struct push_options *o, const struct conf *conf, const cha
 		return r;
 	pushed = reference_pulled(to, digest);
 	printf("%s\n", pushed);
-	return 0;
+	fflush(stdout);
+	return o->attestations ? push_attestations(o, conf, image, to, e) : 0;
 }
 
 static int run(void *options_, int argc, char **argv, struct error *e)

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "cli/key_file.h"
 #include "cli/sign_gpg.h"
 #include "trust/sign.h"
 
@@ -11,11 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { PASSPHRASE_MAX = 1024 };
 
 struct sign_options {
 	char *key, *passphrase_file, *gpg, *folder;
@@ -34,87 +32,6 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct sign_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
-
-/* A line from the terminal without echo. */
-static int ask_terminal(const char *what, char **out, struct error *e)
-{
-	_cleanup_close_ int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	struct termios before, quiet;
-	char line[PASSPHRASE_MAX];
-	ssize_t n;
-
-	if (tty < 0 || tcgetattr(tty, &before) < 0) {
-		error_set(e, ENOTTY, "the private key needs a passphrase, and there is no terminal to ask for it");
-		error_hint(e, "--passphrase-file FILE");
-		return -ENOTTY;
-	}
-	dprintf(tty, "%s: ", what);
-	quiet = before;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	tcsetattr(tty, TCSAFLUSH, &quiet);
-	n = read(tty, line, sizeof(line));
-	tcsetattr(tty, TCSAFLUSH, &before);
-	dprintf(tty, "\n");
-	if (n < 1 || line[n - 1] != '\n')
-		return error_set(e, ECANCELED, "no passphrase was given");
-	line[n - 1] = 0;
-	*out = xstrdup(line);
-	explicit_bzero(line, sizeof(line));
-	return 0;
-}
-
-static int read_passphrase(const char *path, char **out, struct error *e)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t n;
-	int r = file_read(AT_FDCWD, path, PASSPHRASE_MAX, &text, &n);
-
-	if (r < 0)
-		return error_errno(e, r, "%s", path);
-	if (strlen(text) != n)
-		return error_set(e, EINVAL, "%s: a NUL byte in the passphrase", path);
-	*out = xstrndup(text, strcspn(text, "\r\n"));
-	explicit_bzero(text, n);
-	return 0;
-}
-
-static int ask_passphrase(void *arg, char **out, struct error *e)
-{
-	const struct sign_options *o = arg;
-
-	return o->passphrase_file ? read_passphrase(o->passphrase_file, out, e) : ask_terminal("Passphrase of the private key", out, e);
-}
-
-/* Whoever can read the key can sign in its owner's name. */
-static void warn_readable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && (st.st_mode & 077))
-		cli_say("%s can be read by others (mode %03o): chmod 600", path, (unsigned)st.st_mode & 0777);
-}
-
-static int read_key(struct sign_options *o, struct privkey *out, struct error *e)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t n;
-	int r;
-
-	if (!o->key) {
-		error_set(e, EINVAL, "--key FILE is missing");
-		error_hint(e, "brig trust key PREFIX makes PREFIX.private and PREFIX.pub");
-		return -EINVAL;
-	}
-	r = file_read(AT_FDCWD, o->key, PRIVKEY_FILE_MAX, &text, &n);
-	if (r < 0)
-		return error_errno(e, r, "%s", o->key);
-	r = privkey_parse(text, n, ask_passphrase, o, out, e);
-	explicit_bzero(text, n);
-	if (r < 0)
-		return error_wrap(e, "%s", o->key);
-	warn_readable(o->key);
-	return 0;
-}
 
 static void show_progress(void *arg, uint64_t done, uint64_t total)
 {
@@ -165,7 +82,7 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 	if (r == 0 && o->gpg)
 		return sign_gpg(o->gpg, o->folder, argv[0], &to, e);
 	if (r == 0)
-		r = read_key(o, &k, e);
+		r = key_read(o->key, o->passphrase_file, &k, e);
 	return r < 0 ? r : sign(o, &k, argv[0], &to, e);
 }
 
@@ -204,10 +121,10 @@ static const struct cli_option key_options[] = {
 static int ask_twice(char **out, struct error *e)
 {
 	char *again = NULL;
-	int r = ask_terminal("New passphrase", out, e);
+	int r = key_ask_terminal("New passphrase", out, e);
 
 	if (r == 0)
-		r = ask_terminal("The same again", &again, e);
+		r = key_ask_terminal("The same again", &again, e);
 	if (r == 0 && !streq(*out, again))
 		r = error_set(e, EINVAL, "the two are not the same");
 	if (again)
@@ -232,7 +149,7 @@ static int make_key(void *options_, int argc, char **argv, struct error *e)
 	const struct key_options *o = options_;
 	_cleanup_free_ char *private = xasprintf("%s.private", argv[0]), *public = xasprintf("%s.pub", argv[0]), *passphrase = NULL;
 	_cleanup_buf_ struct buf sealed = { 0 }, pub = { 0 };
-	int r = o->passphrase_file ? read_passphrase(o->passphrase_file, &passphrase, e) : ask_twice(&passphrase, e);
+	int r = o->passphrase_file ? key_read_passphrase(o->passphrase_file, &passphrase, e) : ask_twice(&passphrase, e);
 
 	(void)argc;
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/home.h"
 #include "base/path.h"
+#include "cli/vet_attest.h"
 #include "engine/container.h"
 #include "engine/ids.h"
 #include "vet/look.h"
@@ -23,7 +24,8 @@ enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
 
 struct vet_cli_options {
 	char *format, *fail_on, *output, *type, *platform, *policy, *name, **rules;
-	bool quiet;
+	char *key, *passphrase_file;
+	bool quiet, attest;
 	char **vex, **ignore;
 	bool require_db;
 };
@@ -51,6 +53,11 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct vet_cli_options, policy, "policy", 0, CLI_STRING, "FILE",
 		"exit with 1 when this policy refuses it, in place of --fail-on; see brig-vet-policy(5)", "files"),
 	CLI_OPT(struct vet_cli_options, name, "name", 0, CLI_STRING, "NAME", "judge it as if it bore this name", NULL),
+	CLI_OPT(struct vet_cli_options, attest, "attest", 0, CLI_FLAG, NULL,
+		"when the image passes, sign that as an attestation with --key, for trust.json of other machines", NULL),
+	CLI_OPT(struct vet_cli_options, key, "key", 'k', CLI_STRING, "FILE", "the private key of --attest, as brig sign takes it", "files"),
+	CLI_OPT(struct vet_cli_options, passphrase_file, "passphrase-file", 0, CLI_STRING, "FILE",
+		"the key's passphrase is this file's first line; else a terminal is asked", "files"),
 	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -320,34 +327,81 @@ static int conclude(const struct vet_options *choice, const struct vet_verdict *
 	return EXIT_CLEAN;
 }
 
-static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
+static bool is_bill(vet_report report)
 {
-	struct target t = { 0 };
-	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .require_db = o->require_db };
-	struct vet_look how = { .options = &choice };
-	_cleanup_(vet_policy_free) struct vet_policy policy = { 0 };
-	struct vet_verdict verdict = { 0 };
+	return report == vet_report_spdx || report == vet_report_cyclonedx;
+}
+
+/* All that the person said, before anything is opened. */
+static int choose(const struct vet_cli_options *o, struct vet_options *choice, struct vet_policy *policy, struct vet_look *how, bool bare,
+		  struct error *e)
+{
 	struct conf conf;
-	bool bare = streq(o->format, "ruling") && o->policy;
-	int r = choose_level(o->fail_on, &choice.fail_on, &choice.never, e);
+	int r = choose_level(o->fail_on, &choice->fail_on, &choice->never, e);
 
 	if (r == 0 && !bare)
-		r = choose_report(o->format, &how.report, e);
+		r = choose_report(o->format, &how->report, e);
 	if (r == 0 && o->policy) {
-		r = read_policy(o->policy, &policy, e);
-		choice.policy = &policy;
+		r = read_policy(o->policy, policy, e);
+		choice->policy = policy;
 	}
+	if (r == 0 && !o->attest && (o->key || o->passphrase_file))
+		r = error_set(e, EINVAL, "--key and --passphrase-file belong to --attest");
 	if (r == 0)
 		r = conf_load(&conf, e);
 	if (r < 0)
 		return r;
-	how.accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
+	how->accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
 	conf_free(&conf);
 	/* A bill of materials is no judgement. */
-	if (!o->fail_on && (how.report == vet_report_spdx || how.report == vet_report_cyclonedx))
-		choice.never = true;
-	if (choice.never && (how.report == vet_report_spdx || how.report == vet_report_cyclonedx))
-		how.only = "packages";
+	if (!o->fail_on && is_bill(how->report))
+		choice->never = true;
+	if (choice->never && is_bill(how->report))
+		how->only = "packages";
+	return 0;
+}
+
+static int look_and_conclude(const struct vet_cli_options *o, const char *arg, struct vet_look *how, struct attesting *attesting, bool bare,
+			     struct error *e)
+{
+	const struct vet_options *choice = how->options;
+	struct vet_verdict verdict = { 0 };
+	struct target t = { 0 };
+	int r;
+
+	vet_source_init(&t.source);
+	r = open_target(&t, arg, o, how->accept_no_landlock, e);
+	if (r == 0 && o->attest && (t.is_container || t.scratch || !t.source.digest))
+		r = error_set(e, EINVAL, "--attest: only an image of this machine's store can be attested, by its manifest's digest");
+	if (r == 0 && o->name) {
+		free(t.source.image);
+		t.source.image = xstrdup(o->name);
+	}
+	if (r == 0)
+		r = look(&t, how, &verdict, e);
+	if (r == 0)
+		r = conclude(choice, &verdict, bare, e);
+	if (r == EXIT_CLEAN && o->attest)
+		r = attest_end(attesting, choice, &t.source, &verdict, e);
+	else if (r == EXIT_FOUND && o->attest)
+		cli_say("not attested: the image did not pass");
+	close_target(&t);
+	return r;
+}
+
+static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
+{
+	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .require_db = o->require_db };
+	struct vet_look how = { .options = &choice };
+	_cleanup_(vet_policy_free) struct vet_policy policy = { 0 };
+	_cleanup_attesting_ struct attesting attesting = { .key = o->key, .passphrase_file = o->passphrase_file, .policy = o->policy };
+	bool bare = streq(o->format, "ruling") && o->policy;
+	int r = choose(o, &choice, &policy, &how, bare, e);
+
+	if (r == 0 && o->attest)
+		r = attest_begin(&attesting, &choice, e);
+	if (r < 0)
+		return r;
 	how.out = open_output(o->output, e);
 	if (how.out < 0)
 		return how.out;
@@ -355,17 +409,9 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 		how.progress = show_progress;
 		how.arg = (char *)arg;
 	}
-	vet_source_init(&t.source);
-	r = open_target(&t, arg, o, how.accept_no_landlock, e);
-	if (r == 0 && o->name) {
-		free(t.source.image);
-		t.source.image = xstrdup(o->name);
-	}
-	if (r == 0)
-		r = look(&t, &how, &verdict, e);
-	close_target(&t);
+	r = look_and_conclude(o, arg, &how, &attesting, bare, e);
 	close(how.out);
-	return r < 0 ? r : conclude(&choice, &verdict, bare, e);
+	return r;
 }
 
 static int run(void *options_, int argc, char **argv, struct error *e)
@@ -400,6 +446,12 @@ const struct cli_command cmd_vet = {
 		"With --format spdx or cyclonedx the packages of distributions (dpkg, rpm, apk) and languages (Python, Node, Ruby, Java, Go, "
 		"Rust) are written as a bill of materials, SPDX 2.3 or CycloneDX 1.6, and what was found changes the exit code only when "
 		"--fail-on is given.\n\n"
+		"With --attest an image that passes gets a signed attestation: an in-toto statement of the type "
+		"https://brig.dev/attestation/vet/v1 about its manifest's digest, with the time, the levels counted, what decided "
+		"(--fail-on or --policy), and the digests of the rules and of the advisories. It is kept beside the image's signatures; brig push "
+		"--attestations sends it to the registry (as cosign does, the tag sha256-DIGEST.att), a pull brings it along, and trust.json of "
+		"another machine can require it: {\"type\": \"sigstoreSigned\", \"keyPath\": ..., \"predicateType\": "
+		"\"https://brig.dev/attestation/vet/v1\"}. What does not pass is never attested.\n\n"
 		"Exit code: 0 when nothing is as bad as --fail-on, 1 when something is, 2 when it could not look.",
 	.options = options,
 	.options_size = sizeof(struct vet_cli_options),

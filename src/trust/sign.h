@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Making signatures as cosign and skopeo store them: a payload, signed by a key pair, as a layer of the manifest that the tag
- * sha256-HEX.sig names (cosign specs/SIGNATURE_SPEC.md). What others signed stays in that manifest.
+ * sha256-HEX.sig names (cosign specs/SIGNATURE_SPEC.md). What others signed stays in that manifest. Attestations are envelopes with an
+ * in-toto statement, layers of sha256-HEX.att (cosign specs/ATTESTATION_SPEC.md); they are made without a registry, kept here as pulled
+ * ones are (image/signatures.h), and pushed later.
  */
 #pragma once
 
@@ -10,6 +12,9 @@
 #include "trust/privkey.h"
 
 #define COSIGN_LAYER "application/vnd.dev.cosign.simplesigning.v1+json"
+#define DSSE_LAYER "application/vnd.dsse.envelope.v1+json"
+
+enum { SIGNATURES_IN_ONE = 100 };
 
 /* The payload about the manifest `hex` under `reference` (HOST/PATH:TAG, or HOST/PATH) at `now`. The caller frees. */
 char *sign_payload(const char *reference, const char *hex, int64_t now);
@@ -27,10 +32,23 @@ struct sign_document {
 int sign_manifest(const struct sign_document *old, size_t n_old, const char *payload, const struct buf *sig, struct buf *config,
 		  struct buf *manifest, struct error *e);
 
+/* The statement (in-toto, JSON) in a signed envelope (DSSE), for the caller to free. */
+int sign_envelope(const struct privkey *k, const char *statement, struct buf *out, struct error *e);
+
+/*
+ * As sign_manifest(), of attestations: those of `old`, then `envelope` (NULL: none), which states a `predicate_type`. Where there would be
+ * more than 100, the oldest that say they are of the type VET_PREDICATE go first; -E2BIG when there are none. -ENODATA: none at all.
+ */
+int attest_manifest(const struct sign_document *old, size_t n_old, const struct buf *envelope, const char *predicate_type,
+		    struct buf *config, struct buf *manifest, struct error *e);
+
+/* Keeps an envelope about the manifest `hex`, as if it had been pulled. */
+int attest_keep(const char *hex, const struct buf *envelope, const char *predicate_type, struct error *e);
+
 struct sign_request {
 	const char *image;	     /* local */
 	const struct reference *to;  /* where it was pushed to */
-	const struct privkey *key;
+	const struct privkey *key;   /* of image_sign() */
 	const struct conf *conf;
 	struct registry_report report;
 	int64_t now;		     /* seconds since the epoch */
@@ -38,3 +56,9 @@ struct sign_request {
 
 /* Signs what the local image is, sends the signature beside it and keeps it here. The manifest's digest into `digest`. */
 int image_sign(const struct sign_request *q, char digest[static DIGEST_SIZE], struct error *e);
+
+/*
+ * Sends what is kept here of attestations about the local image to the registry, behind those that it has. `n`: how many there are now.
+ * -ENODATA: none is kept here.
+ */
+int image_push_attestations(const struct sign_request *q, size_t *n, struct error *e);

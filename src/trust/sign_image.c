@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Signing an image that a registry has. Three steps: ask the registry for the manifest and the signatures that are there; in a room of its
- * own, without the key, put the new one to them; send it. The process that has the key parses nothing that the registry said.
+ * own, without the key, put the new one to them; send it. The process that has the key parses nothing that the registry said. Attestations
+ * that are kept here go the same way, without a key.
  */
 #include "trust/sign.h"
 
@@ -9,18 +10,21 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "image/index.h"
+#include "image/name.h"
 #include "image/oci.h"
 #include "image/publish.h"
 #include "image/room.h"
 #include "image/signatures.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOM_MEMORY = 512 * 1024 * 1024, MADE_MAX = 8 * 1024 * 1024, OLD_MAX = 64 };
+enum { ROOM_MEMORY = 512 * 1024 * 1024, MADE_MAX = 8 * 1024 * 1024, OLD_MAX = 128 };
 
 struct signing {
 	const struct sign_request *q;
@@ -32,6 +36,10 @@ struct signing {
 	struct error *incomplete; /* what the network's side could not fetch */
 	char *payload;
 	struct buf sig, config, made;
+	bool attestations;
+	int here;		       /* DATA/signatures of the image, for attestations */
+	char (*parts)[DIGEST_SIZE];    /* of the manifest that was made: what is kept here */
+	size_t n_parts, n_layers;
 };
 
 /* --- what is there ------------------------------------------------------------------------------------------------ */
@@ -91,9 +99,52 @@ static int ask(struct signing *s, struct error *e)
 /* --- the room ----------------------------------------------------------------------------------------------------- */
 
 struct made_head {
-	uint64_t config, manifest; /* bytes; both follow */
+	uint64_t config, manifest; /* bytes; both follow, and then the parts */
+	uint64_t parts, layers;
 	struct error error;
 };
+
+struct dated {
+	char name[SIGNATURE_NAME];
+	struct timespec at;
+};
+
+static int by_age(const void *a_, const void *b_)
+{
+	const struct dated *a = a_, *b = b_;
+
+	if (a->at.tv_sec != b->at.tv_sec)
+		return a->at.tv_sec < b->at.tv_sec ? -1 : 1;
+	if (a->at.tv_nsec != b->at.tv_nsec)
+		return a->at.tv_nsec < b->at.tv_nsec ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* What is kept here comes behind what is there, the oldest first. */
+static void read_here(struct signing *s, struct sign_document *old, size_t *n)
+{
+	int copy = openat(s->here, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_free_ struct dated *list = xcalloc(SIGNATURES_MAX, sizeof(*list));
+	size_t n_list = 0;
+	struct dirent *de;
+
+	while (d && (de = readdir(d)) && n_list < SIGNATURES_MAX) {
+		enum signature_file kind;
+		char hex[DIGEST_SIZE];
+		struct stat st;
+
+		if (signature_name_parse(de->d_name, &kind, hex) < 0 || kind != SIGNATURE_MANIFEST ||
+		    fstatat(s->here, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		signature_name(kind, hex, list[n_list].name);
+		list[n_list++].at = st.st_mtim;
+	}
+	qsort(list, n_list, sizeof(*list), by_age);
+	for (size_t i = 0; i < n_list && *n < OLD_MAX; i++)
+		if (file_read(s->here, list[i].name, SIGNATURE_MAX, &old[*n].text, &old[*n].n) == 0)
+			(*n)++;
+}
 
 static int read_old(struct signing *s, struct sign_document *old, size_t *n, struct error *e)
 {
@@ -118,9 +169,41 @@ static int read_old(struct signing *s, struct sign_document *old, size_t *n, str
 	return 0;
 }
 
+static int take_parts(struct signing *s)
+{
+	_cleanup_json_ json_t *m = json_loadb(s->made.data, s->made.len, 0, NULL);
+	json_t *l;
+	size_t i;
+
+	s->n_layers = json_array_size(json_object_get(m, "layers"));
+	s->parts = xcalloc(s->n_layers + 1, sizeof(*s->parts));
+	json_array_foreach(json_object_get(m, "layers"), i, l) {
+		const char *digest = json_string_value(json_object_get(l, "digest")), *hex = digest ? digest_hex(digest) : NULL;
+		char name[SIGNATURE_NAME];
+
+		if (!hex)
+			continue;
+		signature_name(SIGNATURE_PART, hex, name);
+		if (faccessat(s->here, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			memcpy(s->parts[s->n_parts++], hex, DIGEST_SIZE);
+	}
+	return 0;
+}
+
+static int merge(struct signing *s, const struct sign_document *old, size_t n, struct error *e)
+{
+	int r;
+
+	if (!s->attestations)
+		return sign_manifest(old, n, s->payload, &s->sig, &s->config, &s->made, e);
+	r = attest_manifest(old, n, NULL, NULL, &s->config, &s->made, e);
+	return r < 0 ? r : take_parts(s);
+}
+
 static void __attribute__((noreturn)) live(struct signing *s, int out)
 {
-	struct room room = { .read_dirs = &s->dirs.blobs, .n_read = 1, .memory = ROOM_MEMORY,
+	const int dirs[] = { s->dirs.blobs, s->here };
+	struct room room = { .read_dirs = dirs, .n_read = s->attestations ? 2 : 1, .memory = ROOM_MEMORY,
 			     .accept_no_landlock = strv_has(s->q->conf->accept_lowered, "landlock") };
 	struct sign_document old[OLD_MAX] = { { NULL, 0 } };
 	struct made_head head = { 0 };
@@ -134,17 +217,23 @@ static void __attribute__((noreturn)) live(struct signing *s, int out)
 	r = room_enter(&room, &head.error);
 	if (r == 0)
 		r = read_old(s, old, &n, &head.error);
+	if (r == 0 && s->attestations)
+		read_here(s, old, &n);
 	if (r == 0)
-		r = sign_manifest(old, n, s->payload, &s->sig, &s->config, &s->made, &head.error);
+		r = merge(s, old, n, &head.error);
 	if (r == 0) {
 		head.config = s->config.len;
 		head.manifest = s->made.len;
+		head.parts = s->n_parts;
+		head.layers = s->n_layers;
 	}
 	r = fd_write_all(out, &head, sizeof(head));
 	if (r == 0 && head.manifest > 0) {
 		r = fd_write_all(out, s->config.data, s->config.len);
 		if (r == 0)
 			r = fd_write_all(out, s->made.data, s->made.len);
+		if (r == 0 && s->n_parts > 0)
+			r = fd_write_all(out, s->parts, s->n_parts * sizeof(*s->parts));
 	}
 	_exit(r == 0 ? 0 : 1);
 }
@@ -169,10 +258,17 @@ static int take_made(struct signing *s, int from, struct error *e)
 		return e->code < 0 ? e->code : -EPROTO;
 	}
 	if (head.config == 0 || head.manifest == 0 || head.config > MADE_MAX || head.manifest > MADE_MAX ||
-	    sizeof(head) + head.config + head.manifest != n)
+	    head.parts > SIGNATURES_IN_ONE || sizeof(head) + head.config + head.manifest + head.parts * sizeof(*s->parts) != n)
 		return error_set(e, EPROTO, "the process that reads signatures talks nonsense");
 	buf_add(&s->config, all + sizeof(head), head.config);
 	buf_add(&s->made, all + sizeof(head) + head.config, head.manifest);
+	s->parts = xcalloc(head.parts + 1, sizeof(*s->parts));
+	memcpy(s->parts, all + sizeof(head) + head.config + head.manifest, head.parts * sizeof(*s->parts));
+	s->n_parts = head.parts;
+	s->n_layers = head.layers;
+	for (size_t i = 0; i < s->n_parts; i++)
+		if (s->parts[i][DIGEST_SIZE - 1] || !hex_valid(s->parts[i], 64))
+			return error_set(e, EPROTO, "the process that reads signatures talks nonsense");
 	return 0;
 }
 
@@ -213,19 +309,42 @@ static int add_blob(struct fetch_request *r, int *fds, const void *data, size_t 
 	return 0;
 }
 
+/* A file that is kept here; whoever sends it hashes it. */
+static int add_part(struct signing *s, size_t i, struct fetch_request *r, int *fds, struct error *e)
+{
+	char name[SIGNATURE_NAME];
+	struct stat st;
+	int fd;
+
+	signature_name(SIGNATURE_PART, s->parts[i], name);
+	fd = openat(s->here, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0)
+		return error_errno(e, errno, "an attestation that is kept here");
+	fds[r->n_blobs] = fd;
+	memcpy(r->blobs[r->n_blobs].hex, s->parts[i], DIGEST_SIZE);
+	r->n_blobs++;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > SIGNATURE_MAX)
+		return error_set(e, EBADMSG, "an attestation that is kept here is no file, or too big");
+	r->blobs[r->n_blobs - 1].size = (uint64_t)st.st_size;
+	return 0;
+}
+
 static int send(struct signing *s, struct error *e)
 {
 	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-	int fds[3], err = registry_prepare(s->q->to, s->q->conf, &r, e);
+	int fds[SIGNATURES_IN_ONE + 3], err = registry_prepare(s->q->to, s->q->conf, &r, e);
 
 	if (err < 0)
 		return err;
 	r.operation = FETCH_PUSH;
 	free(r.reference);
-	r.reference = xasprintf("sha256-%s.sig", s->manifest);
+	r.reference = xasprintf("sha256-%s.%s", s->manifest, s->attestations ? "att" : "sig");
 	r.media_type = xstrdup(OCI_MANIFEST);
 	r.blobs = xcalloc(ARRAY_SIZE(fds), sizeof(*r.blobs));
-	err = add_blob(&r, fds, s->payload, strlen(s->payload), e);
+	if (s->payload)
+		err = add_blob(&r, fds, s->payload, strlen(s->payload), e);
+	for (size_t i = 0; err == 0 && i < s->n_parts; i++)
+		err = add_part(s, i, &r, fds, e);
 	if (err == 0)
 		err = add_blob(&r, fds, s->config.data, s->config.len, e);
 	if (err == 0)
@@ -263,30 +382,74 @@ static int do_sign(struct signing *s, struct error *e)
 	return r < 0 ? r : keep(s, e);
 }
 
-int image_sign(const struct sign_request *q, char digest[static DIGEST_SIZE], struct error *e)
+static int do_attestations(struct signing *s, struct error *e)
+{
+	int r;
+
+	s->here = signatures_open(s->manifest, false, NULL);
+	if (s->here == -ENOENT) {
+		error_set(e, ENODATA, "nothing that was attested about it is kept here");
+		error_hint(e, "brig vet --attest --key FILE IMAGE");
+		return -ENODATA;
+	}
+	if (s->here < 0)
+		return error_errno(e, s->here, "what is kept of signatures");
+	r = ask(s, e);
+	if (r == 0)
+		r = make(s, e);
+	if (r == 0)
+		r = send(s, e);
+	return r;
+}
+
+/* What both begin and end with. */
+static int with_image(struct signing *s, int (*fn)(struct signing *s, struct error *e), struct error *e)
 {
 	_cleanup_close_ int lock = store_lock(false, true, e); /* nothing is collected meanwhile */
 	_cleanup_(index_free) struct index x = { 0 };
-	_cleanup_free_ struct signing *s = xcalloc(1, sizeof(*s));
 	ssize_t found;
 	int r = lock < 0 ? lock : index_read(&x, e);
 
+	s->here = -1;
 	if (r < 0)
 		return r;
-	found = index_find(&x, q->image, NULL, e);
+	found = index_find(&x, s->q->image, NULL, e);
 	if (found < 0)
 		return (int)found;
-	s->q = q;
 	memcpy(s->manifest, x.entries[found].manifest, DIGEST_SIZE);
-	memcpy(digest, s->manifest, DIGEST_SIZE);
 	r = staging_open(&s->dirs, e);
 	if (r < 0)
 		return r;
-	r = do_sign(s, e);
+	r = fn(s, e);
 	staging_close(&s->dirs);
+	cleanup_close(&s->here);
 	free(s->payload);
+	free(s->parts);
 	buf_free(&s->sig);
 	buf_free(&s->config);
 	buf_free(&s->made);
+	return r;
+}
+
+int image_sign(const struct sign_request *q, char digest[static DIGEST_SIZE], struct error *e)
+{
+	_cleanup_free_ struct signing *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	s->q = q;
+	r = with_image(s, do_sign, e);
+	memcpy(digest, s->manifest, DIGEST_SIZE);
 	return r < 0 ? error_wrap(e, "cannot sign %s at %s/%s", q->image, q->to->host, q->to->path) : 0;
+}
+
+int image_push_attestations(const struct sign_request *q, size_t *n, struct error *e)
+{
+	_cleanup_free_ struct signing *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	s->q = q;
+	s->attestations = true;
+	r = with_image(s, do_attestations, e);
+	*n = s->n_layers;
+	return r < 0 ? error_wrap(e, "cannot push attestations of %s to %s/%s", q->image, q->to->host, q->to->path) : 0;
 }

@@ -112,6 +112,7 @@ static void conclude(const struct vet *v, struct vet_verdict *out)
 	*out = (struct vet_verdict){ 0 };
 	for (size_t i = 0; i < v->n_findings; i++)
 		out->counts[v->findings[i].level]++;
+	out->not_looked = (uint32_t)json_array_size(json_object_get(v->facts, "not_looked"));
 	if (v->n_findings)
 		snprintf(out->first, sizeof(out->first), "%s", v->findings[0].title);
 	if (v->options->policy)

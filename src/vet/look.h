@@ -11,6 +11,7 @@
 
 struct vet_verdict {
 	uint32_t counts[VET_LEVELS];
+	uint32_t not_looked; /* entries of the facts' "not_looked" */
 	char first[512]; /* the title of the worst finding, one line; not escaped; empty: none */
 	struct vet_ruling ruling; /* of options->policy, where there is one */
 };

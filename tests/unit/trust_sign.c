@@ -10,6 +10,7 @@
 #include "trust/encode.h"
 #include "trust/sign.h"
 #include "trust/signature.h"
+#include "trust/sigstore.h"
 
 #include <openssl/pkcs12.h>
 #include <string.h>
@@ -201,9 +202,52 @@ static void manifests(void **state)
 	assert_int_equal(json_array_size(json_object_get(m3, "layers")), 3);
 }
 
+/* An envelope verifies as what was stated; a hundred stay, and of more the oldest verdict goes, nobody else's. */
+static void attestations(void **state)
+{
+	static const char statement[] = "{\"_type\":\"https://in-toto.io/Statement/v1\",\"subject\":[{\"digest\":{\"sha256\":\"" IMAGE "\"}}],"
+					"\"predicateType\":\"" VET_PREDICATE "\",\"predicate\":{\"verdict\":\"passed\"}}";
+	_cleanup_evp_ EVP_PKEY *evp = signer_key("P-256");
+	_cleanup_free_ char *pem = private_pem(evp, NULL), *public = signer_public_pem(evp), *first = NULL;
+	_cleanup_privkey_ struct privkey k = { 0 };
+	_cleanup_buf_ struct buf envelope = { 0 }, config = { 0 }, manifest = { 0 };
+	_cleanup_claim_ struct sig_claim claim = { .digest = "" };
+	struct sig_bytes key = { public, strlen(public), "key" };
+	struct sig_keys keys = { .keys = &key, .n_keys = 1, .now = 1700000000 };
+	struct sig_blob blob = { .kind = SIG_COSIGN_ATTESTATION };
+	const char *first_digest = NULL;
+
+	(void)state;
+	EXPECT(0, NULL, parse(pem, NULL, &k, &e));
+	EXPECT(0, NULL, sign_envelope(&k, statement, &envelope, &e));
+	blob.data = envelope.data;
+	blob.size = envelope.len;
+	EXPECT(0, NULL, cosign_attestation_verify(&blob, &keys, &claim, &e));
+	assert_string_equal(claim.digest, IMAGE);
+	assert_string_equal(json_string_value(json_object_get(claim.more, "predicateType")), VET_PREDICATE);
+	EXPECT(-ENODATA, NULL, attest_manifest(NULL, 0, NULL, NULL, &config, &manifest, &e));
+	for (int i = 0; i < SIGNATURES_IN_ONE + 2; i++) {
+		struct sign_document old = { manifest.data, manifest.len };
+		_cleanup_buf_ struct buf other = { 0 }, next = { 0 }, unused = { 0 };
+		_cleanup_json_ json_t *m = NULL;
+
+		buf_printf(&other, "envelope %d", i);
+		EXPECT(0, NULL, attest_manifest(&old, manifest.len ? 1 : 0, &other, i == 0 ? "https://other.test" : VET_PREDICATE, &unused, &next, &e));
+		buf_free(&manifest);
+		buf_puts(&manifest, next.data);
+		m = json_loadb(manifest.data, manifest.len, 0, NULL);
+		assert_int_equal(json_array_size(json_object_get(m, "layers")), i < SIGNATURES_IN_ONE ? i + 1 : SIGNATURES_IN_ONE);
+		first_digest = json_string_value(json_object_get(json_array_get(json_object_get(m, "layers"), 0), "digest"));
+		if (i == 0)
+			first = xstrdup(first_digest);
+		assert_string_equal(first_digest, first);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(private_keys), cmocka_unit_test(keys_of_cosign), cmocka_unit_test(manifests) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(private_keys), cmocka_unit_test(keys_of_cosign), cmocka_unit_test(manifests),
+					    cmocka_unit_test(attestations) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
