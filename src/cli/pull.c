@@ -125,6 +125,13 @@ static int pull(const struct pull_options *o, const struct conf *conf, const cha
 		cli_say("digest sha256:%s", got.digest);
 	if (!pin && !o->quiet)
 		say_trust(name);
+	if (got.unasked[0] && !o->for_run) {
+		error_set(e, EIO, "%s is here, but it could not be asked whether it is signed: %s", name, got.unasked);
+		error_hint(e, "pull again when that is mended; until then only a pin or signatures that were here before can vouch for it");
+		return -EIO;
+	}
+	if (got.unasked[0])
+		cli_warn("it could not be asked whether %s is signed: %s", name, got.unasked);
 	printf("%s\n", name);
 	return o->for_run ? 0 : ask_gate(name, o->quiet, e);
 }

@@ -2,8 +2,8 @@
 /*
  * What was signed about an image, wherever the four habits keep it: the tags sha256-HEX.sig and .att of cosign; the referrers of
  * distribution-spec 1.1 with their fallback tag sha256-HEX; the signatures extension of OpenShift's registry; a lookaside server. All is
- * taken as it is. Answers bring new questions until there are none; there is a limit to both. A failure here fails no pull: an image
- * without its signatures is one that nobody vouches for.
+ * taken as it is. Answers bring new questions until there are none; there is a limit to both. What could not be asked is told as that:
+ * it is not the same as that there are none.
  */
 #include "image/fetch_internal.h"
 
@@ -161,6 +161,20 @@ static int take_extension(struct looking *l, const struct ask *a, const json_t *
 	return r;
 }
 
+/*
+ * Is there none, or could it not be asked? 401 and 403 are what registries say of repositories and tags that are not there, 400, 405 and
+ * 501 of a part of the protocol that they do not have (extension, referrers). Whatever else is no answer.
+ */
+static int check_answered(const struct ask *a, struct error *e)
+{
+	static const long none[] = { 200, 400, 401, 403, 404, 405, 406, 410, 501 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		if (a->q.status == none[i])
+			return 0;
+	return http_status_error(&a->q, "signatures", e);
+}
+
 /* What an answer brings. Whatever is not there, or is something else, is no signature. */
 static int take(struct looking *l, struct ask *a, struct error *e)
 {
@@ -173,6 +187,9 @@ static int take(struct looking *l, struct ask *a, struct error *e)
 			ask(l, ASK_EXTENSION, l->subjects[i], NULL, SIGNATURE_MAX,
 			    http_url(l->f->http, "/extensions/v2/%s/signatures/sha256:%s", l->f->req.repository, l->subjects[i]));
 	}
+	r = check_answered(a, e);
+	if (r < 0)
+		return r;
 	if (a->what == ASK_REFERRERS && a->q.status != 200)
 		ask_manifest(l, ASK_FALLBACK, a->subject, "");
 	if (a->q.status != 200 || a->what == ASK_PING)
@@ -252,7 +269,7 @@ static int look_aside(struct looking *l, const char *subject, struct error *e)
 void fetch_signatures(struct fetching *f, const char *top, const char *manifest)
 {
 	struct looking l = { .f = f, .subjects = { top, manifest }, .n_subjects = streq(top, manifest) ? 1 : 2 };
-	struct fetch_message m = { .word = FETCH_NOTE };
+	struct fetch_message m = { .word = FETCH_UNASKED };
 	struct error e = { 0 };
 	int r = 0;
 
@@ -272,6 +289,6 @@ void fetch_signatures(struct fetching *f, const char *top, const char *manifest)
 		r = look_aside(&l, l.subjects[i], &e);
 	if (r == 0)
 		return;
-	snprintf(m.note, sizeof(m.note), "not all of its signatures were fetched: %.400s", e.text);
+	snprintf(m.note, sizeof(m.note), "%.500s", e.text);
 	fetch_tell(&m);
 }

@@ -143,13 +143,17 @@ static int unpack(struct pulling *p, struct error *e)
 	return 0;
 }
 
-/* A signature that cannot be had leaves the image as it is: without it nobody vouches, and that stops a start, not a pull. */
-static int tell_unsigned(struct pulling *p, struct error *e)
+/* A signature that cannot be had leaves the image as it is: without it nobody vouches, and that stops a start. The caller tells. */
+static void unasked(void *arg, const char *text)
 {
-	_cleanup_free_ char *text = xasprintf("not all of its signatures were fetched: %.400s", e->text);
+	struct pulling *p = arg;
 
-	if (p->req->report.note)
-		p->req->report.note(p->req->report.arg, text);
+	snprintf(p->out->unasked, sizeof(p->out->unasked), "%.500s", text);
+}
+
+static int without_signatures(struct pulling *p, struct error *e)
+{
+	unasked(p, e->text);
 	*e = (struct error){ 0 };
 	return 0;
 }
@@ -202,23 +206,26 @@ static int keep_signatures(struct pulling *p, int blobs, struct error *e)
 	r = signatures_take(blobs, p->kept, p->n_kept, e);
 	if (r == 0)
 		r = look_aside(p, manifest, e);
-	return r < 0 ? tell_unsigned(p, e) : 0;
+	return r < 0 ? without_signatures(p, e) : 0;
 }
 
 static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
 {
+	struct registry_report report = p->req->report;
 	_cleanup_close_ int blobs = -1;
 	int err;
 
+	report.unasked = unasked;
+	report.unasked_arg = p;
 	if (mkdirat(p->dirs.members, "blobs", 0700) < 0 || mkdirat(p->dirs.members, "blobs/sha256", 0700) < 0)
 		return error_errno(e, errno, "cannot make a folder in the store");
 	blobs = openat(p->dirs.members, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (blobs < 0)
 		return error_errno(e, errno, "cannot open a folder in the store");
-	err = registry_run(r, blobs, NULL, 0, &p->req->report, heard, p, e);
+	err = registry_run(r, blobs, NULL, 0, &report, heard, p, e);
 	if (p->out->here) {
 		if (err < 0 && err != -EINTR)
-			err = tell_unsigned(p, e);
+			err = without_signatures(p, e);
 		return err < 0 ? err : keep_signatures(p, blobs, e);
 	}
 	if (err == 0 && !p->top[0])

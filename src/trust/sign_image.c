@@ -62,8 +62,8 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 	return 0;
 }
 
-/* A note says that something is missing: what is not known of would be lost when the tag moves on. */
-static void noted(void *arg, const char *text)
+/* What is not known of would be lost when the tag moves on. */
+static void unasked(void *arg, const char *text)
 {
 	struct signing *s = arg;
 
@@ -74,7 +74,7 @@ static void noted(void *arg, const char *text)
 static int ask(struct signing *s, struct error *e)
 {
 	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-	struct registry_report report = { .note = noted, .arg = s };
+	struct registry_report report = { .unasked = unasked, .unasked_arg = s };
 	struct error incomplete = { 0 };
 	int err = registry_prepare(s->q->to, s->q->conf, &r, e);
 
