@@ -48,10 +48,12 @@ struct fetch_request {
 	char *lookaside;	 /* pull: http or https URL below which GPG signatures lie; NULL */
 	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
 	char *media_type;	 /* push: of the manifest */
+	char *last;		 /* tags: those behind this one; NULL: from the first */
 	bool all;		 /* DOCUMENTS: of an index, every manifest, and no configuration */
 	bool insecure;		 /* a person named this registry insecure */
 	bool accept_no_landlock; /* see room.h */
 	uint64_t timeout_s;	 /* without a byte */
+	uint64_t tags_max;	 /* tags: so many are enough; 0: all */
 	uint64_t size_max, layers_max; /* of an image, compressed */
 	struct fetch_blob *blobs; /* push */
 	size_t n_blobs;
@@ -67,7 +69,7 @@ struct fetch_message {
 		FETCH_TOP,	/* what the reference means. The answer: 'y', or 'n' when it is here and only its signatures are wanted */
 		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
 		FETCH_SIGNATURE, /* `kept`: one lies in the folder, by the name that signature_name() gives */
-		FETCH_NOTE,
+		FETCH_UNASKED,	/* `note`: why it is not known whether there are (more) signatures */
 		FETCH_TAG,	/* TAGS: one of them, in `note` */
 		FETCH_ERROR,
 		FETCH_DONE,

@@ -82,7 +82,8 @@ static void forget_answer(struct http_request *q)
 	free(q->challenge);
 	free(q->range);
 	free(q->signatures);
-	q->type = q->location = q->digest = q->challenge = q->range = q->signatures = NULL;
+	free(q->link);
+	q->type = q->link = q->location = q->digest = q->challenge = q->range = q->signatures = NULL;
 	q->status = 0;
 	q->header_bytes = 0;
 	q->failed = 0;
@@ -123,6 +124,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 		{ "docker-content-digest:", offsetof(struct http_request, digest) },
 		{ "www-authenticate:", offsetof(struct http_request, challenge) },
 		{ "content-range:", offsetof(struct http_request, range) },
+		{ "link:", offsetof(struct http_request, link) },
 		{ "x-registry-supports-signatures:", offsetof(struct http_request, signatures) },
 	};
 	struct http_request *q = arg;
@@ -598,9 +600,9 @@ int http_do_one(struct http *h, struct http_request *q, struct error *e)
 	return http_do(h, &q, 1, e);
 }
 
-char *http_own_location(const struct http *h, const struct http_request *q, struct error *e)
+static char *own_url(const struct http *h, const struct http_request *q, const char *location, const char *what, struct error *e)
 {
-	_cleanup_free_ char *next = q->location ? url_follow(q->at, q->location) : NULL;
+	_cleanup_free_ char *next = location ? url_follow(q->at, location) : NULL;
 	_cleanup_free_ char *authority = next ? url_authority(next) : NULL;
 
 	/* Behind a proxy a registry may think that it has no TLS: its host counts, the scheme stays ours. */
@@ -612,10 +614,22 @@ char *http_own_location(const struct http *h, const struct http_request *q, stru
 			return http_url(h, "%s%s%s", path, query ? "?" : "", query ? query : "");
 	}
 	if (!next || !streq(authority, h->server)) {
-		error_set(e, EPROTO, "the registry wants the data sent to another host");
+		error_set(e, EPROTO, "the registry wants %s another host", what);
 		return NULL;
 	}
 	return steal_ptr(&next);
+}
+
+char *http_own_location(const struct http *h, const struct http_request *q, struct error *e)
+{
+	return own_url(h, q, q->location, "the data sent to", e);
+}
+
+char *http_next_page(const struct http *h, const struct http_request *q, struct error *e)
+{
+	_cleanup_free_ char *target = q->link ? link_next(q->link) : NULL;
+
+	return target ? own_url(h, q, target, "the next page asked of", e) : NULL;
 }
 
 int http_status_error(const struct http_request *q, const char *what, struct error *e)

@@ -39,7 +39,7 @@ struct http_request {
 	void *arg;
 	/* the answer */
 	long status;
-	char *type, *location, *digest, *challenge, *signatures; /* headers; NULL: not sent */
+	char *type, *location, *digest, *challenge, *signatures, *link; /* headers; NULL: not sent */
 
 	/* private */
 	struct http *http;
@@ -69,6 +69,11 @@ void http_request_free(struct http_request *q);
 __attribute__((format(printf, 2, 3))) char *http_url(const struct http *h, const char *fmt, ...);
 /* A Location of the registry's own, made absolute and checked to stay there; to free. NULL with `e` filled. */
 char *http_own_location(const struct http *h, const struct http_request *q, struct error *e);
+
+/* The page that a Link header calls the next one (RFC 8288), as above; NULL without an error when there is none. */
+char *http_next_page(const struct http *h, const struct http_request *q, struct error *e);
+/* The target of the link with rel="next" in a Link header; to free. NULL: none. */
+char *link_next(const char *header);
 
 /*
  * Does them, HTTP_PARALLEL at a time, until all have an answer that is no redirect and no question for a login. The first that

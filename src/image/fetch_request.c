@@ -21,6 +21,7 @@ static const struct {
 	{ "lookaside", offsetof(struct fetch_request, lookaside) },
 	{ "from", offsetof(struct fetch_request, from) },
 	{ "media_type", offsetof(struct fetch_request, media_type) },
+	{ "last", offsetof(struct fetch_request, last) },
 };
 
 static const struct {
@@ -28,6 +29,7 @@ static const struct {
 	size_t at;
 } numbers[] = {
 	{ "timeout", offsetof(struct fetch_request, timeout_s) },
+	{ "tags_max", offsetof(struct fetch_request, tags_max) },
 	{ "size_max", offsetof(struct fetch_request, size_max) },
 	{ "layers_max", offsetof(struct fetch_request, layers_max) },
 };

@@ -112,3 +112,43 @@ int address_kind(const struct sockaddr *sa)
 		return 2;
 	return IN6_IS_ADDR_LOOPBACK(six) || (six->s6_addr[0] & 0xfe) == 0xfc;
 }
+
+/* One parameter of a link, `n` characters, without what stands around it: rel=next, rel="next", rel="last next". */
+static bool says_next(const char *s, size_t n)
+{
+	_cleanup_free_ char *text = xstrndup(s, n);
+	char *value, *save = NULL;
+
+	value = text + strspn(text, " \t");
+	if (strncasecmp(value, "rel=", 4) != 0)
+		return false;
+	for (char *word = strtok_r(value + 4, "\" \t", &save); word; word = strtok_r(NULL, "\" \t", &save))
+		if (strcasecmp(word, "next") == 0)
+			return true;
+	return false;
+}
+
+char *link_next(const char *s)
+{
+	while ((s = strchr(s, '<'))) {
+		const char *end = strchr(++s, '>'), *p;
+		bool next = false;
+
+		if (!end)
+			return NULL;
+		for (p = end + 1; *p && *p != ',';) {
+			bool quoted = false;
+			size_t n;
+
+			p += *p == ';';
+			for (n = 0; p[n] && (quoted || (p[n] != ';' && p[n] != ',')); n++)
+				quoted ^= p[n] == '"';
+			next |= says_next(p, n);
+			p += n;
+		}
+		if (next && end > s)
+			return xstrndup(s, (size_t)(end - s));
+		s = p;
+	}
+	return NULL;
+}

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -195,10 +196,10 @@ static int take_message(struct hearing *h)
 	case FETCH_SIGNATURE:
 		return hex_valid(m.kept.hex, DIGEST_HEX) && hex_valid(m.kept.subject, DIGEST_HEX) && m.kept.kind <= SIGNATURE_PART ?
 			       answer(h, &m) : error_set(h->e, EPROTO, nonsense);
-	case FETCH_NOTE:
+	case FETCH_UNASKED:
 		m.note[sizeof(m.note) - 1] = 0;
-		if (h->report->note)
-			h->report->note(h->report->arg, m.note);
+		if (h->report->unasked)
+			h->report->unasked(h->report->unasked_arg, m.note);
 		return 0;
 	case FETCH_TAG:
 		m.note[sizeof(m.note) - 1] = 0;
@@ -319,6 +320,7 @@ enum { TAGS_MAX = 100000 };
 struct tag_list {
 	char **tags;
 	size_t n, room;
+	const struct tags_wanted *wanted;
 };
 
 static int take_tag(void *arg, const struct fetch_message *m, struct error *e)
@@ -327,6 +329,10 @@ static int take_tag(void *arg, const struct fetch_message *m, struct error *e)
 
 	if (m->word != FETCH_TAG)
 		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	/* Not every registry heeds what it is asked for. */
+	if ((l->wanted->match && fnmatch(l->wanted->match, m->note, 0) != 0) ||
+	    (l->wanted->last && strcmp(m->note, l->wanted->last) <= 0))
+		return 0;
 	if (l->n >= TAGS_MAX)
 		return error_set(e, EFBIG, "more than %d tags", TAGS_MAX);
 	if (l->n + 1 >= l->room) {
@@ -343,33 +349,43 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int registry_tags(const struct reference *ref, const struct conf *conf, char ***out, struct error *e)
+/* Sorted, each once, and no more than were asked for. */
+static void tidy(struct tag_list *l)
+{
+	size_t kept = 0;
+
+	if (l->n)
+		qsort(l->tags, l->n, sizeof(char *), by_name);
+	for (size_t i = 0; i < l->n; i++) {
+		if ((kept && streq(l->tags[kept - 1], l->tags[i])) || (l->wanted->most && kept == l->wanted->most))
+			free(l->tags[i]);
+		else
+			l->tags[kept++] = l->tags[i];
+	}
+	if (l->tags)
+		l->tags[kept] = NULL;
+}
+
+int registry_tags(const struct reference *ref, const struct tags_wanted *wanted, const struct conf *conf, char ***out, struct error *e)
 {
 	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
 	struct registry_report quiet = { 0 };
-	struct tag_list l = { 0 };
-	size_t kept = 0;
+	struct tag_list l = { .wanted = wanted };
 	int err = registry_prepare(ref, conf, &r, e);
 
 	*out = NULL;
 	if (err == 0) {
 		r.operation = FETCH_TAGS;
+		r.last = xstrdup(wanted->last);
+		/* What the pattern takes away is not known there. */
+		r.tags_max = wanted->match ? 0 : wanted->most;
 		err = registry_run(&r, -1, NULL, 0, &quiet, take_tag, &l, e);
 	}
 	if (err < 0) {
 		strv_free(l.tags);
 		return error_wrap(e, "cannot list the tags of %s/%s", ref->host, ref->path);
 	}
-	if (l.n)
-		qsort(l.tags, l.n, sizeof(char *), by_name);
-	for (size_t i = 0; i < l.n; i++) {
-		if (kept && streq(l.tags[kept - 1], l.tags[i]))
-			free(l.tags[i]);
-		else
-			l.tags[kept++] = l.tags[i];
-	}
-	if (l.tags)
-		l.tags[kept] = NULL;
+	tidy(&l);
 	*out = l.tags;
 	return 0;
 }

@@ -12,6 +12,9 @@ struct registry_report {
 	void (*progress)(void *arg, uint64_t done, uint64_t total); /* bytes; may be NULL */
 	void (*note)(void *arg, const char *text);
 	void *arg;
+	/* why it is not known whether there are (more) signatures: that is not the same as none. May be NULL; image_pull() has its own */
+	void (*unasked)(void *arg, const char *text);
+	void *unasked_arg;
 };
 
 /*
@@ -38,7 +41,12 @@ int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, 
 int registry_login(const char *host, const char *user, const char *password, struct error *e);
 
 /* The tags that the registry has of ref's repository, sorted, each once. NULL: none. The caller frees. */
-int registry_tags(const struct reference *ref, const struct conf *conf, char ***tags, struct error *e);
+struct tags_wanted {
+	const char *last;  /* those behind this one; NULL: all */
+	const char *match; /* those that this pattern fits (glob(7)); NULL: all */
+	uint64_t most;	   /* so many of them; 0: all */
+};
+int registry_tags(const struct reference *ref, const struct tags_wanted *wanted, const struct conf *conf, char ***tags, struct error *e);
 
 struct pull_request {
 	const struct reference *ref;
@@ -55,6 +63,7 @@ struct pulled {
 	char id[DIGEST_SIZE];	  /* of the image */
 	bool here;		  /* it was here already */
 	bool moved;		  /* the name was another image's before */
+	char unasked[512];	  /* the image is here, but it is not known whether it has (more) signatures, for this reason; else empty */
 };
 
 /* -EKEYREJECTED: the name is pinned and means something else now. */

@@ -187,6 +187,51 @@ refused_slow() {
     servers_stop "$T/certs"
 }
 
+# unasked CASE: the pull fails though the image is here, and says that it is not known whether it is signed.
+unasked() {
+    hostile_start "$1" "$T/certs" "$LAYOUT"
+    run brig pull -q "$HOSTILE/evil/image:1"
+    assert_exit 125
+    assert_line 'could not be asked whether it is signed: signatures: the registry answers 500 UNKNOWN: disk'
+    run brig image inspect -f '{{.Pulled}}' "$HOSTILE/evil/image:1"
+    assert_ok
+    brig rmi -f "$HOSTILE/evil/image:1"
+    servers_stop "$T/certs"
+}
+
+@test "a registry that cannot say whether there are signatures has not said that there are none" {
+    unasked sig-500
+    unasked att-500
+    unasked referrers-500
+    unasked extension-500
+}
+
+# tags_refused CASE REGEX
+tags_refused() {
+    hostile_start "$1" "$T/certs" "$LAYOUT"
+    login "$HOSTILE"
+    run timeout 60 "$BRIG" image tags "$HOSTILE/evil/image"
+    assert_exit 125
+    assert_line "$2"
+    ! grep -q $'\033' <<<"$output" || fail "$1 reaches the terminal"
+    assert_eq "$(requests 'map(select(.second)) | length')" 0 "$1: another host was asked"
+    servers_stop "$T/certs"
+}
+
+@test "B16: lists of tags that do not end, lead to another host or hold what is no tag are refused" {
+    tags_refused tags-endless 'does not end|more than 100000 tags'
+    tags_refused tags-other-host 'the next page asked of another host'
+    tags_refused tags-file 'the next page asked of another host'
+    tags_refused tags-escape 'a tag that is none'
+    hostile_start tags-pages "$T/certs" "$LAYOUT"
+    run brig image tags "$HOSTILE/evil/image"
+    assert_ok
+    assert_eq "$output" "$(printf 'a\nb\nc\nd')"
+    run brig image tags -n 2 --last a "$HOSTILE/evil/image"
+    assert_ok
+    assert_eq "$output" "$(printf 'b\nc')"
+}
+
 @test "B17: no TLS, an unknown authority or another name are refused; insecure_registries is by registry" {
     hostile_start plain "$T/certs" "$LAYOUT"
     run brig pull -q "$HOSTILE/evil/image:1"

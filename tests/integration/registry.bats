@@ -80,6 +80,21 @@ forget() { brig rmi -f "$1" >/dev/null; }
     run brig image tags --format json "$REGISTRY/team/tiny:2"
     assert_ok
     assert_eq "$(jq -c . <<<"$output")" "{\"Name\":\"$REGISTRY/team/tiny\",\"Tags\":[\"1.0\",\"2\",\"latest\"]}"
+    run brig image tags -n 1 "$REGISTRY/team/tiny"
+    assert_ok
+    assert_eq "$output" 1.0
+    run brig image tags -n 1 --last 1.0 "$REGISTRY/team/tiny"
+    assert_ok
+    assert_eq "$output" 2
+    run brig image tags --last latest "$REGISTRY/team/tiny"
+    assert_ok
+    assert_eq "$output" ''
+    run brig image tags --filter '[0-9]*' "$REGISTRY/team/tiny"
+    assert_ok
+    assert_eq "$output" "$(printf '1.0\n2')"
+    run brig image tags --last 'a b' "$REGISTRY/team/tiny"
+    assert_exit 125
+    assert_line 'that is no tag'
 }
 
 @test "skopeo pulls what brig pushes, brig pulls what skopeo pushes, with the same digests" {

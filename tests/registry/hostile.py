@@ -155,12 +155,38 @@ class Registry(http.server.BaseHTTPRequestHandler):
             self.reply(401, headers=[("WWW-Authenticate", 'Basic realm="x"')])
             return None
         if self.path == "/v2/":
-            return self.reply(200)
+            return self.reply(200, headers=[("X-Registry-Supports-Signatures", "1")] if case == "extension-500" else [])
+        if case.startswith("tags-") and "/tags/list" in self.path:
+            return self.serve_tags()
+        if case.endswith("-500") and self.broken():
+            return self.reply(500, b'{"errors":[{"code":"UNKNOWN","message":"disk"}]}', "application/json")
+        if "/referrers/" in self.path or "/manifests/sha256-" in self.path:
+            return self.reply(404)
         if "/manifests/" in self.path:
             return self.serve_manifest(self.path.rsplit("/", 1)[1])
         if "/blobs/" in self.path:
             return self.serve_blob(self.path.rsplit("/", 1)[1])
         return self.reply(404)
+
+    # The one thing that this case cannot answer.
+    def broken(self):
+        if case == "referrers-500":
+            return "/referrers/" in self.path
+        if case == "extension-500":
+            return self.path.startswith("/extensions/")
+        return self.path.endswith({"sig-500": ".sig", "att-500": ".att"}[case])
+
+    def serve_tags(self):
+        link = {"tags-endless": f'<{self.path}>; rel="next"',
+                "tags-other-host": f'<https://localhost:{ports[1]}/v2/evil/image/tags/list>; rel="next"',
+                "tags-file": '<file:///etc/passwd>; rel="next"'}.get(case)
+        if case == "tags-pages":  # by a token of its own, which is no tag
+            at = self.path.partition("page=")[2]
+            link = {"": '</v2/evil/image/tags/list?page=b%20b>; rel="next"', "b%20b": "<tags/../list?page=c>; rel=next; x=y"}.get(at)
+            tags = {"": ["a", "b"], "b%20b": ["c"], "c": ["d", "a"]}[at]
+        else:
+            tags = ["a", "\x1b[31m"] if case == "tags-escape" else ["a"] * 1000
+        return self.reply(200, json.dumps({"name": "evil/image", "tags": tags}).encode(), "application/json", [("Link", link)] if link else [])
 
     def serve_manifest(self, reference):
         if case == "endless-manifest":

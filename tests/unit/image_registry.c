@@ -243,12 +243,40 @@ static void addresses(void **state)
 			fail_msg("%s: %d", never[i], kind(never[i]));
 }
 
+static void links(void **state)
+{
+	static const struct {
+		const char *header, *next;
+	} cases[] = {
+		{ "</v2/a/tags/list?n=1&last=b>; rel=\"next\"", "/v2/a/tags/list?n=1&last=b" },
+		{ "<x>;rel=next", "x" },
+		{ "<x>; REL=Next", "x" },
+		{ "<x>; title=\"a, <y>; rel=next\"; rel=\"last next\"", "x" },
+		{ "<one>; rel=\"prev\", <two>; rel=\"next\"", "two" },
+		{ "<one>; rel=\"prev\"", NULL },
+		{ "<one>; xrel=next", NULL },
+		{ "<one>", NULL },
+		{ "<>; rel=next", NULL },
+		{ "<one; rel=next", NULL },
+		{ "", NULL },
+		{ "<a>; rel=\"next", "a" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *got = link_next(cases[i].header);
+
+		if (!streq(got, cases[i].next))
+			fail_msg("%s: %s", cases[i].header, got ? got : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references), cmocka_unit_test(challenges), cmocka_unit_test(configuration),
 		cmocka_unit_test(auth_files), cmocka_unit_test(urls),	    cmocka_unit_test(token_hosts),
-		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses), cmocka_unit_test(links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
