@@ -17,7 +17,7 @@
 
 struct sign_options {
 	char *key, *passphrase_file, *gpg, *folder;
-	bool quiet;
+	bool quiet, bundle, index, recursive;
 };
 
 static const struct cli_option options[] = {
@@ -29,6 +29,12 @@ static const struct cli_option options[] = {
 		"sign with this key of your gpg (fingerprint or address), as podman --sign-by does", NULL),
 	CLI_OPT(struct sign_options, folder, "folder", 0, CLI_STRING, "DIR",
 		"where a GPG signature goes, in place of what registries.d says", "dirs"),
+	CLI_OPT(struct sign_options, bundle, "bundle", 0, CLI_FLAG, NULL,
+		"a sigstore bundle that refers to the image, as cosign 3 makes it, in place of the tag", NULL),
+	CLI_OPT(struct sign_options, index, "index", 0, CLI_FLAG, NULL,
+		"sign the index of platforms that the image was pulled by, not its manifest", NULL),
+	CLI_OPT(struct sign_options, recursive, "recursive", 'r', CLI_FLAG, NULL, "sign that index and the manifest of every image in it",
+		NULL),
 	CLI_OPT(struct sign_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -43,11 +49,11 @@ static void show_progress(void *arg, uint64_t done, uint64_t total)
 
 static int sign(const struct sign_options *o, const struct privkey *k, const char *image, const struct reference *to, struct error *e)
 {
-	_cleanup_free_ char *name = reference_name(to), *bar_name = xasprintf("Signing %s", name), *signed_name = NULL;
+	_cleanup_free_ char *name = reference_name(to), *bar_name = xasprintf("Signing %s", name);
+	_cleanup_strv_ char **digests = NULL;
 	struct cli_progress bar;
-	struct sign_request q = { .image = image, .to = to, .key = k, .now = (int64_t)time(NULL),
-				  .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
-	char digest[DIGEST_SIZE];
+	struct sign_request q = { .image = image, .to = to, .key = k, .now = (int64_t)time(NULL), .bundle = o->bundle,
+				  .what = o->recursive ? SIGN_ALL : o->index ? SIGN_INDEX : SIGN_MANIFEST, .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
 	struct conf conf;
 	int r = conf_load(&conf, e);
 
@@ -56,16 +62,18 @@ static int sign(const struct sign_options *o, const struct privkey *k, const cha
 	q.conf = &conf;
 	if (!o->quiet)
 		cli_progress_start(&bar, bar_name, 0);
-	r = image_sign(&q, digest, e);
+	r = image_sign(&q, &digests, e);
 	if (!o->quiet)
 		cli_progress_end(&bar);
 	conf_free(&conf);
-	if (r < 0)
-		return r;
-	signed_name = reference_pulled(to, digest);
-	printf("%s\n", signed_name);
-	cli_say("signed by sha256:%s", k->pub->hex);
-	return 0;
+	strv_foreach(hex, digests) {
+		_cleanup_free_ char *signed_name = reference_pulled(to, *hex);
+
+		printf("%s\n", signed_name);
+	}
+	if (r == 0)
+		cli_say("signed by sha256:%s", k->pub->hex);
+	return r;
 }
 
 static int run(void *options_, int argc, char **argv, struct error *e)
@@ -79,6 +87,8 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 		r = error_set(e, EINVAL, "an image is signed under its name; the digest is the one that is here");
 	if (r == 0 && o->gpg && o->key)
 		r = error_set(e, EINVAL, "--gpg and --key: one kind of signature at a time");
+	if (r == 0 && o->gpg && (o->bundle || o->index || o->recursive))
+		r = error_set(e, EINVAL, "--bundle, --index and --recursive are for signatures by --key");
 	if (r == 0 && o->gpg)
 		return sign_gpg(o->gpg, o->folder, argv[0], &to, e);
 	if (r == 0)
@@ -96,6 +106,10 @@ const struct cli_command cmd_sign = {
 		       "that is here, and the name with its tag, as skopeo does it; cosign, podman and brig verify it (sigstoreSigned "
 		       "in policy.json). The signature goes to the tag sha256-DIGEST.sig beside the image, behind those that are there "
 		       "already, and is kept here. Prints name and digest.\n\n"
+		       "With --bundle it is a sigstore bundle (v0.3), which registries list as a referrer of the image; those that keep no such "
+		       "list get it under the tag sha256-DIGEST. It signs the digest and no name: policies take it where the key vouches for "
+		       "this repository alone (brig-trust.json(5)). An image that came by an index of platforms is signed as what is here; "
+		       "--index signs the index, which vouches for all its images, --recursive each of them too.\n\n"
 		       "With --gpg it is a GPG signature (simple signing), which goes where containers-registries.d keeps those of that name "
 		       "(lookaside-staging, lookaside), or below --folder, as PATH@sha256=DIGEST/signature-N. Its path is printed.",
 	.options = options,

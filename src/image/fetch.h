@@ -50,6 +50,8 @@ struct fetch_request {
 	char *media_type;	 /* push: of the manifest */
 	char *last;		 /* tags: those behind this one; NULL: from the first */
 	bool all;		 /* DOCUMENTS: of an index, every manifest, and no configuration */
+	char *subject;		 /* push: hex of the manifest that this one refers to (its "subject"); NULL: to none */
+	char *referrer;		 /* push, with `subject`: the descriptor, JSON, for a registry that keeps no list of referrers */
 	bool insecure;		 /* a person named this registry insecure */
 	bool accept_no_landlock; /* see room.h */
 	uint64_t timeout_s;	 /* without a byte */

@@ -83,7 +83,8 @@ static void forget_answer(struct http_request *q)
 	free(q->range);
 	free(q->signatures);
 	free(q->link);
-	q->type = q->link = q->location = q->digest = q->challenge = q->range = q->signatures = NULL;
+	free(q->subject);
+	q->type = q->link = q->location = q->digest = q->challenge = q->range = q->signatures = q->subject = NULL;
 	q->status = 0;
 	q->header_bytes = 0;
 	q->failed = 0;
@@ -126,6 +127,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 		{ "content-range:", offsetof(struct http_request, range) },
 		{ "link:", offsetof(struct http_request, link) },
 		{ "x-registry-supports-signatures:", offsetof(struct http_request, signatures) },
+		{ "oci-subject:", offsetof(struct http_request, subject) },
 	};
 	struct http_request *q = arg;
 	size_t len = size * n;

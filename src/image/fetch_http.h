@@ -39,7 +39,7 @@ struct http_request {
 	void *arg;
 	/* the answer */
 	long status;
-	char *type, *location, *digest, *challenge, *signatures, *link; /* headers; NULL: not sent */
+	char *type, *location, *digest, *challenge, *signatures, *link, *subject; /* headers; NULL: not sent */
 
 	/* private */
 	struct http *http;

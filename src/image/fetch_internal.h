@@ -37,3 +37,5 @@ void fetch_signatures(struct fetching *f, const char *top, const char *manifest)
 int fetch_documents(struct fetching *f, struct error *e);
 int fetch_tags(struct fetching *f, struct error *e);
 int fetch_push(struct fetching *f, struct error *e);
+/* After the manifest: enters it into the list of referrers of req.subject, for a registry that did not do so itself. */
+int fetch_refer(struct fetching *f, struct error *e);

@@ -106,6 +106,9 @@ static int push_manifest(struct fetching *f, size_t i, struct error *e)
 		r = http_status_error(&q, "manifest", e);
 	if (r == 0 && q.digest && str_after(q.digest, "sha256:") && !streq(str_after(q.digest, "sha256:"), hex))
 		r = error_set(e, EBADMSG, "the registry has made another manifest of it, %.80s", q.digest);
+	/* "OCI-Subject": the registry keeps the list itself. */
+	if (r == 0 && f->req.subject && !q.subject)
+		r = fetch_refer(f, e);
 	return r;
 }
 

@@ -22,6 +22,8 @@ static const struct {
 	{ "from", offsetof(struct fetch_request, from) },
 	{ "media_type", offsetof(struct fetch_request, media_type) },
 	{ "last", offsetof(struct fetch_request, last) },
+	{ "subject", offsetof(struct fetch_request, subject) },
+	{ "referrer", offsetof(struct fetch_request, referrer) },
 };
 
 static const struct {

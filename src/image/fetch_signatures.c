@@ -99,10 +99,35 @@ static const char *described(const json_t *d, uint64_t *size)
 	return digest && n > 0 && n <= SIGNATURE_MAX ? digest_hex(digest) : NULL;
 }
 
-static bool is_signature_type(const char *type)
+static bool is_sigstore(const char *type)
 {
-	return type && (str_after(type, "application/vnd.dev.sigstore.bundle") || str_after(type, "application/vnd.dev.cosign.") ||
-			streq(type, "application/vnd.cncf.notary.signature"));
+	return str_after(type, "application/vnd.dev.sigstore.bundle") || str_after(type, "application/vnd.dev.cosign.");
+}
+
+/* cosign 3 enters its bundles into the fallback tag's list with the type of their empty configuration: what they are, their layer says. */
+static bool may_be_signature(const char *type)
+{
+	return type && (is_sigstore(type) || streq(type, "application/vnd.cncf.notary.signature") ||
+			streq(type, "application/vnd.oci.empty.v1+json"));
+}
+
+static bool is_part(const json_t *layer)
+{
+	const char *type = json_string_value(json_object_get(layer, "mediaType"));
+
+	return type && (is_sigstore(type) || streq(type, "application/vnd.dsse.envelope.v1+json") || streq(type, "application/jose+json") ||
+			streq(type, "application/cose"));
+}
+
+static bool has_parts(const json_t *manifest)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(manifest, "layers"), i, item)
+		if (is_part(item))
+			return true;
+	return false;
 }
 
 static void ask_parts(struct looking *l, const struct ask *a, const json_t *manifest)
@@ -112,7 +137,7 @@ static void ask_parts(struct looking *l, const struct ask *a, const json_t *mani
 	size_t i;
 
 	json_array_foreach(json_object_get(manifest, "layers"), i, item) {
-		const char *hex = described(item, &size);
+		const char *hex = is_part(item) ? described(item, &size) : NULL;
 
 		if (hex)
 			ask(l, ASK_PART, a->subject, hex, size,
@@ -130,7 +155,7 @@ static void ask_referrers(struct looking *l, const struct ask *a, const json_t *
 		const char *type = json_string_value(json_object_get(item, "artifactType"));
 		const char *hex = described(item, &size);
 
-		if (hex && is_signature_type(type))
+		if (hex && may_be_signature(type))
 			ask(l, ASK_MANIFEST, a->subject, hex, size,
 			    http_url(l->f->http, "/v2/%s/manifests/sha256:%s", l->f->req.repository, hex));
 	}
@@ -205,6 +230,8 @@ static int take(struct looking *l, struct ask *a, struct error *e)
 	switch (a->what) {
 	case ASK_TAG:
 	case ASK_MANIFEST:
+		if (!has_parts(j))
+			return 0;
 		r = keep(l, a->subject, SIGNATURE_MANIFEST, a->q.body.data, a->q.body.len, e);
 		ask_parts(l, a, j);
 		return r;

@@ -22,7 +22,7 @@ static int version_of(const json_t *j, struct error *e)
 		{ "application/vnd.dev.sigstore.bundle+json;version=0.1", BUNDLE_0_1 },
 		{ "application/vnd.dev.sigstore.bundle+json;version=0.2", BUNDLE_0_2 },
 		{ "application/vnd.dev.sigstore.bundle+json;version=0.3", BUNDLE_0_3 },
-		{ "application/vnd.dev.sigstore.bundle.v0.3+json", BUNDLE_0_3 },
+		{ SIGSTORE_BUNDLE, BUNDLE_0_3 },
 	};
 	const char *type = json_string_value(json_object_get(j, "mediaType"));
 

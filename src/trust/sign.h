@@ -4,6 +4,9 @@
  * sha256-HEX.sig names (cosign specs/SIGNATURE_SPEC.md). What others signed stays in that manifest. Attestations are envelopes with an
  * in-toto statement, layers of sha256-HEX.att (cosign specs/ATTESTATION_SPEC.md); they are made without a registry, kept here as pulled
  * ones are (image/signatures.h), and pushed later.
+ *
+ * Or as cosign 3 does: a sigstore bundle v0.3 around a statement about the digest, which signs no name, in a manifest of its own that
+ * refers to the image (distribution-spec 1.1, referrers; sign_bundle.c).
  */
 #pragma once
 
@@ -45,6 +48,39 @@ int attest_manifest(const struct sign_document *old, size_t n_old, const struct 
 /* Keeps an envelope about the manifest `hex`, as if it had been pulled. */
 int attest_keep(const char *hex, const struct buf *envelope, const char *predicate_type, struct error *e);
 
+/* The empty JSON object that manifests without a configuration have for one (image-spec manifest.md). */
+#define SIGN_EMPTY "{}"
+
+/* What is signed: a manifest or an index. */
+struct sign_subject {
+	char hex[DIGEST_SIZE], media_type[FETCH_MEDIA_TYPE];
+	uint64_t size;
+};
+
+/* The statement that the manifest is signed. The caller frees. */
+char *sign_statement(const char *hex);
+/* A bundle around a statement. The caller frees. */
+int sign_bundle(const struct privkey *k, const char *statement, char **bundle, struct error *e);
+/* The manifest that refers to the subject, and its descriptor for lists of referrers. The caller frees both. */
+void sign_referrer(const char *bundle, const char *predicate_type, const struct sign_subject *subject, int64_t now, char **manifest,
+		   char **listed);
+
+/* Of an image that came by an index of platforms: the manifest that is here, the index, or the index and every image in it. */
+enum sign_what { SIGN_MANIFEST, SIGN_INDEX, SIGN_ALL };
+
+enum { SIGN_SUBJECTS_MAX = 256, SIGN_PLATFORM_MAX = 100 };
+struct sign_subjects {
+	char platform[SIGN_PLATFORM_MAX]; /* of the image that is here; empty: not said */
+	size_t n;
+	struct sign_subject list[SIGN_SUBJECTS_MAX];
+};
+/*
+ * The index `top` in the folder `blobs`, and with `all` the images in it, read in a room (sign_index.c). -EBADMSG: it is not what its name
+ * says, or has not the manifest.
+ */
+int sign_index(int blobs, const char *top, const char *manifest, bool all, bool accept_no_landlock, struct sign_subjects *out,
+	       struct error *e);
+
 struct sign_request {
 	const char *image;	     /* local */
 	const struct reference *to;  /* where it was pushed to */
@@ -52,10 +88,15 @@ struct sign_request {
 	const struct conf *conf;
 	struct registry_report report;
 	int64_t now;		     /* seconds since the epoch */
+	enum sign_what what;
+	bool bundle;		     /* a bundle that refers to it, not the tag */
 };
 
-/* Signs what the local image is, sends the signature beside it and keeps it here. The manifest's digest into `digest`. */
-int image_sign(const struct sign_request *q, char digest[static DIGEST_SIZE], struct error *e);
+/*
+ * Signs what the local image is, sends the signatures beside it and keeps those of the image that is here. `digests` grows by what was
+ * signed, in hex, also when a later one fails. -ENOENT with SIGN_INDEX, SIGN_ALL: the image came by no index.
+ */
+int image_sign(const struct sign_request *q, char ***digests, struct error *e);
 
 /*
  * Sends what is kept here of attestations about the local image to the registry, behind those that it has. `n`: how many there are now.

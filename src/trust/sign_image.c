@@ -15,10 +15,12 @@
 #include "image/publish.h"
 #include "image/room.h"
 #include "image/signatures.h"
+#include "trust/sigstore.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -29,12 +31,15 @@ enum { ROOM_MEMORY = 512 * 1024 * 1024, MADE_MAX = 8 * 1024 * 1024, OLD_MAX = 12
 struct signing {
 	const struct sign_request *q;
 	struct staging_dirs dirs;
-	char manifest[DIGEST_SIZE];
+	char manifest[DIGEST_SIZE], top[DIGEST_SIZE]; /* of the image that is here; `top` empty: no index is known */
+	struct sign_subjects all;
+	const struct sign_subject *subject; /* the one that is being signed */
+	char ***digests;		    /* of those that were */
 	struct signature_kept kept[2 * SIGNATURES_MAX];
 	size_t n_kept;
 	bool answered;
 	struct error *incomplete; /* what the network's side could not fetch */
-	char *payload;
+	char *payload, *listed;
 	struct buf sig, config, made;
 	bool attestations;
 	int here;		       /* DATA/signatures of the image, for attestations */
@@ -49,7 +54,7 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 	struct signing *s = arg;
 
 	if (m->word == FETCH_TOP) {
-		if (s->answered || !streq(m->top.hex, s->manifest))
+		if (s->answered || !streq(m->top.hex, s->subject->hex))
 			return error_set(e, EPROTO, "the registry answers with another manifest than it was asked for");
 		s->answered = true;
 		return 0; /* its signatures alone */
@@ -83,7 +88,11 @@ static int ask(struct signing *s, struct error *e)
 	s->incomplete = &incomplete;
 	r.operation = FETCH_PULL;
 	free(r.reference);
-	r.reference = xasprintf("sha256:%s", s->manifest);
+	r.reference = xasprintf("sha256:%s", s->subject->hex);
+	if (s->all.platform[0]) {
+		free(r.platform);
+		r.platform = xstrdup(s->all.platform);
+	}
 	err = registry_run(&r, s->dirs.blobs, NULL, 0, &report, heard, s, e);
 	if (err == 0 && incomplete.code) {
 		*e = incomplete;
@@ -338,7 +347,6 @@ static int send(struct signing *s, struct error *e)
 		return err;
 	r.operation = FETCH_PUSH;
 	free(r.reference);
-	r.reference = xasprintf("sha256-%s.%s", s->manifest, s->attestations ? "att" : "sig");
 	r.media_type = xstrdup(OCI_MANIFEST);
 	r.blobs = xcalloc(ARRAY_SIZE(fds), sizeof(*r.blobs));
 	if (s->payload)
@@ -349,6 +357,13 @@ static int send(struct signing *s, struct error *e)
 		err = add_blob(&r, fds, s->config.data, s->config.len, e);
 	if (err == 0)
 		err = add_blob(&r, fds, s->made.data, s->made.len, e);
+	if (s->listed) {
+		r.reference = xasprintf("sha256:%s", r.blobs[r.n_blobs - 1].hex);
+		r.subject = xstrdup(s->subject->hex);
+		r.referrer = xstrdup(s->listed);
+	} else {
+		r.reference = xasprintf("sha256-%s.%s", s->subject->hex, s->attestations ? "att" : "sig");
+	}
 	if (err == 0)
 		err = registry_run(&r, -1, fds, r.n_blobs, &s->q->report, NULL, NULL, e);
 	for (size_t i = 0; i < r.n_blobs; i++)
@@ -359,27 +374,84 @@ static int send(struct signing *s, struct error *e)
 /* This machine need not ask the registry for what it signed itself. */
 static int keep(struct signing *s, struct error *e)
 {
-	int r = signatures_take(s->dirs.blobs, s->kept, s->n_kept, e);
+	const char *hex = s->subject->hex;
+	int r;
+
+	if (!streq(hex, s->manifest) && !streq(hex, s->top))
+		return 0;
+	r = signatures_take(s->dirs.blobs, s->kept, s->n_kept, e);
+	if (r == 0)
+		r = signatures_add(hex, SIGNATURE_PART, s->payload, strlen(s->payload), e);
+	return r < 0 ? r : signatures_add(hex, SIGNATURE_MANIFEST, s->made.data, s->made.len, e);
+}
+
+static int make_bundle(struct signing *s, struct error *e)
+{
+	_cleanup_free_ char *statement = sign_statement(s->subject->hex), *manifest = NULL;
+	int r = sign_bundle(s->q->key, statement, &s->payload, e);
+
+	if (r < 0)
+		return r;
+	sign_referrer(s->payload, COSIGN_SIGN_PREDICATE, s->subject, s->q->now, &manifest, &s->listed);
+	buf_puts(&s->config, SIGN_EMPTY);
+	buf_puts(&s->made, manifest);
+	return 0;
+}
+
+static int make_tag(struct signing *s, struct error *e)
+{
+	_cleanup_free_ char *name = reference_name(s->q->to), *bare = xasprintf("%s/%s", s->q->to->host, s->q->to->path);
+	int r;
+
+	s->payload = sign_payload(name ? name : bare, s->subject->hex, s->q->now);
+	r = privkey_sign(s->q->key, s->payload, strlen(s->payload), &s->sig, e);
+	return r < 0 ? r : make(s, e);
+}
+
+static void forget_made(struct signing *s)
+{
+	free(steal_ptr(&s->payload));
+	free(steal_ptr(&s->listed));
+	free(steal_ptr(&s->parts));
+	s->n_parts = s->n_kept = 0;
+	s->answered = false;
+	buf_free(&s->sig);
+	buf_free(&s->config);
+	buf_free(&s->made);
+}
+
+static int sign_one(struct signing *s, struct error *e)
+{
+	int r = ask(s, e);
 
 	if (r == 0)
-		r = signatures_add(s->manifest, SIGNATURE_PART, s->payload, strlen(s->payload), e);
-	return r < 0 ? r : signatures_add(s->manifest, SIGNATURE_MANIFEST, s->made.data, s->made.len, e);
+		r = s->q->bundle ? make_bundle(s, e) : make_tag(s, e);
+	if (r == 0)
+		r = send(s, e);
+	return r < 0 ? r : keep(s, e);
 }
 
 static int do_sign(struct signing *s, struct error *e)
 {
-	_cleanup_free_ char *name = reference_name(s->q->to), *bare = xasprintf("%s/%s", s->q->to->host, s->q->to->path);
-	int r = ask(s, e);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	s->payload = sign_payload(name ? name : bare, s->manifest, s->q->now);
-	r = privkey_sign(s->q->key, s->payload, strlen(s->payload), &s->sig, e);
-	if (r == 0)
-		r = make(s, e);
-	if (r == 0)
-		r = send(s, e);
-	return r < 0 ? r : keep(s, e);
+	if (s->q->what != SIGN_MANIFEST && !s->top[0]) {
+		error_set(e, ENOENT, "it came by no index of platforms");
+		error_hint(e, "without --index and --recursive its manifest is signed");
+		return -ENOENT;
+	}
+	if (s->q->what != SIGN_MANIFEST)
+		r = sign_index(s->dirs.store_blobs, s->top, s->manifest, s->q->what == SIGN_ALL,
+			       strv_has(s->q->conf->accept_lowered, "landlock"), &s->all, e);
+	/* The images before the index that has them: who sees it signed finds them signed. */
+	for (size_t i = s->all.n; r == 0 && i-- > 0;) {
+		s->subject = &s->all.list[i];
+		r = sign_one(s, e);
+		if (r == 0)
+			strv_add_copy(s->digests, s->subject->hex);
+		forget_made(s);
+	}
+	return r;
 }
 
 static int do_attestations(struct signing *s, struct error *e)
@@ -402,6 +474,23 @@ static int do_attestations(struct signing *s, struct error *e)
 	return r;
 }
 
+/* Its manifest is the subject, until somebody asks for more. */
+static void know_image(struct signing *s, const struct index_entry *i)
+{
+	_cleanup_free_ char *name = NULL;
+	const char *top = reference_pulled_digest(i->pulled, &name);
+	struct sign_subject *x = &s->all.list[0];
+
+	memcpy(s->manifest, i->manifest, DIGEST_SIZE);
+	if (top && !streq(top, i->manifest))
+		memcpy(s->top, top, DIGEST_SIZE);
+	memcpy(x->hex, i->manifest, DIGEST_SIZE);
+	snprintf(x->media_type, sizeof(x->media_type), "%s", i->media_type);
+	x->size = i->manifest_size;
+	s->all.n = 1;
+	s->subject = x;
+}
+
 /* What both begin and end with. */
 static int with_image(struct signing *s, int (*fn)(struct signing *s, struct error *e), struct error *e)
 {
@@ -416,29 +505,25 @@ static int with_image(struct signing *s, int (*fn)(struct signing *s, struct err
 	found = index_find(&x, s->q->image, NULL, e);
 	if (found < 0)
 		return (int)found;
-	memcpy(s->manifest, x.entries[found].manifest, DIGEST_SIZE);
+	know_image(s, &x.entries[found]);
 	r = staging_open(&s->dirs, e);
 	if (r < 0)
 		return r;
 	r = fn(s, e);
 	staging_close(&s->dirs);
 	cleanup_close(&s->here);
-	free(s->payload);
-	free(s->parts);
-	buf_free(&s->sig);
-	buf_free(&s->config);
-	buf_free(&s->made);
+	forget_made(s);
 	return r;
 }
 
-int image_sign(const struct sign_request *q, char digest[static DIGEST_SIZE], struct error *e)
+int image_sign(const struct sign_request *q, char ***digests, struct error *e)
 {
 	_cleanup_free_ struct signing *s = xcalloc(1, sizeof(*s));
 	int r;
 
 	s->q = q;
+	s->digests = digests;
 	r = with_image(s, do_sign, e);
-	memcpy(digest, s->manifest, DIGEST_SIZE);
 	return r < 0 ? error_wrap(e, "cannot sign %s at %s/%s", q->image, q->to->host, q->to->path) : 0;
 }
 

@@ -51,6 +51,7 @@ int intoto_claim(const void *payload, size_t n, const char *want, struct sig_cla
 
 /* "signature" (cosign sign), "provenance", "spdx", "cyclonedx", "vuln", "vet", "openvex"; NULL: another type. Static. */
 const char *intoto_kind(const char *predicate_type);
+#define SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
 #define COSIGN_SIGN_PREDICATE "https://sigstore.dev/cosign/sign/v1"
 #define VET_PREDICATE "https://brig.dev/attestation/vet/v1"
 

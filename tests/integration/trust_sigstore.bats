@@ -268,3 +268,121 @@ trust_json() { jq -n --arg r "$REGISTRY/$REPO" --arg k "$T/a.pub" "{scopes: {(\$
     assert_line 'not a signature'
     rm "$BRIG_CONFIG/trust.json"
 }
+
+# refers REPO HEX: what the fallback tag lists.
+refers() { registry_curl -H 'Accept: application/vnd.oci.image.index.v1+json' "https://$REGISTRY/v2/$1/manifests/sha256-$2"; }
+
+@test "brig sign --bundle: a statement that refers to the image, for those who take signatures without a name; openssl agrees" {
+    local hex
+    hex=$(digest one)
+    rm "$BRIG_CONFIG/policy.json"
+    trust_json '[{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: "anyIdentity"}}]'
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    run brig sign -q --bundle --key "$T/a.private" "$IMAGE"
+    assert_ok
+    assert_line "^$IMAGE@sha256:$hex\$"
+    run_it
+    assert_ok
+    pull_anew
+    run_it
+    assert_ok
+    assert_line '^one$'
+    # What lies in the registry, read by others.
+    refers "$REPO" "$hex" >"$TT/list"
+    assert_eq "$(jq -r '.manifests | length' "$TT/list")" 1
+    manifest_get "$REPO" "$(jq -r '.manifests[0].digest' "$TT/list")" >"$TT/m"
+    assert_eq "$(jq -r '.subject.digest' "$TT/m")" "sha256:$hex"
+    assert_eq "$(jq -r '.artifactType' "$TT/m")" "$(jq -r '.manifests[0].artifactType' "$TT/list")"
+    registry_curl -o "$TT/b" "https://$REGISTRY/v2/$REPO/blobs/$(jq -r '.layers[0].digest' "$TT/m")"
+    jq -r .dsseEnvelope.payload "$TT/b" | base64 -d >"$TT/s"
+    printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(stat -c %s "$TT/s")" | cat - "$TT/s" >"$TT/pae"
+    jq -r '.dsseEnvelope.signatures[0].sig' "$TT/b" | base64 -d >"$TT/sig"
+    openssl dgst -sha256 -verify "$T/a.pub" -signature "$TT/sig" "$TT/pae"
+    assert_eq "$(jq -r '.subject[0].digest.sha256' "$TT/s")" "$hex"
+    # Another one stays beside it.
+    brig sign -q --bundle --key "$T/b.private" "$IMAGE"
+    assert_eq "$(refers "$REPO" "$hex" | jq -r '.manifests | length')" 2
+    pull_anew
+    run_it
+    assert_ok
+    # cosign 3 lists its bundles under the type of their configuration.
+    rm -rf "${BRIG_DATA:?}/signatures"
+    jq '.manifests |= map(.artifactType = "application/vnd.oci.empty.v1+json" | del(.annotations))' "$TT/list" >"$TT/cosign"
+    manifest_put "$REPO" "sha256-$hex" application/vnd.oci.image.index.v1+json "$TT/cosign"
+    pull_anew
+    run_it
+    assert_ok
+    # A bundle signs no name: where the keys are those of many repositories it vouches for none.
+    jq -n --arg r "$REGISTRY" --arg k "$T/a.pub" '{scopes: {($r): {require: [{type: "sigstoreSigned", keyPath: $k}]}}}' \
+        >"$BRIG_CONFIG/trust.json"
+    run_it
+    assert_exit 125
+    refute_line '^one$'
+    # The tag is no list of referrers: it is not written over.
+    manifest_put "$REPO" "sha256-$hex" "$MANIFEST" "$TT/m"
+    run brig sign -q --bundle --key "$T/a.private" "$IMAGE"
+    assert_exit 125
+    assert_line 'no list of referrers'
+    cmp "$TT/m" <(manifest_get "$REPO" "sha256-$hex")
+    rm "$BRIG_CONFIG/trust.json"
+}
+
+@test "brig sign --index and --recursive: an index of platforms, and every image in it" {
+    local arch one two n
+    one=$(digest one) two=$(digest two)
+    arch=$(jq -r .architecture "$T/version-one/blobs/sha256/$(jq -r '.config.digest[7:]' "$T/version-one/blobs/sha256/$one")")
+    push two "$REGISTRY/$REPO:two"
+    jq -n --arg m "$MANIFEST" --arg a "$arch" --arg one "sha256:$one" --arg two "sha256:$two" \
+        --argjson n "$(stat -c %s "$T/version-one/blobs/sha256/$one")" --argjson k "$(stat -c %s "$T/version-two/blobs/sha256/$two")" \
+        '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: [
+            {mediaType: $m, digest: $two, size: $k, platform: {os: "linux", architecture: "s390x"}},
+            {mediaType: $m, digest: $one, size: $n, platform: {os: "linux", architecture: $a}}]}' >"$TT/index"
+    brig pull -q "$IMAGE"
+    run brig sign -q --index --key "$T/a.private" "$IMAGE"
+    assert_exit 125
+    assert_line 'came by no index'
+    brig rmi -f "$IMAGE" >/dev/null
+    manifest_put "$REPO" 1 application/vnd.oci.image.index.v1+json "$TT/index"
+    top=$(sha256sum "$TT/index" | cut -d' ' -f1)
+    brig pull -q "$IMAGE"
+    run_it
+    assert_exit 125
+    run brig sign -q --index --key "$T/a.private" "$IMAGE"
+    assert_ok
+    assert_eq "$(grep -c "^$IMAGE@sha256:" <<<"$output")" 1
+    assert_line "^$IMAGE@sha256:$top\$"
+    run_it
+    assert_ok
+    pull_anew
+    run_it
+    assert_ok
+    assert_line '^one$'
+    for n in "$one" "$two"; do
+        run manifest_get "$REPO" "sha256-$n.sig"
+        [ "$status" != 0 ]
+    done
+    run brig sign -q --recursive --bundle --key "$T/b.private" "$IMAGE"
+    assert_ok
+    assert_eq "$(grep -c "^$IMAGE@sha256:" <<<"$output")" 3
+    assert_line "^$IMAGE@sha256:$two\$"
+    for n in "$top" "$one" "$two"; do
+        refers "$REPO" "$n" | jq -e '.manifests | length == 1' >/dev/null
+    done
+    # The other platform's image counts by its own signature.
+    trust_json '[{type: "sigstoreSigned", keyPath: $k, signedIdentity: {type: "anyIdentity"}}]'
+    sed -i "s,/a.pub,/b.pub," "$BRIG_CONFIG/trust.json"
+    rm "$BRIG_CONFIG/policy.json"
+    brig pull -q "$REGISTRY/$REPO:two"
+    run brig trust test "$REGISTRY/$REPO:two"
+    assert_ok
+    brig rmi -f "$REGISTRY/$REPO:two" >/dev/null
+    # What is in the store must be the index that was pulled.
+    chmod u+w "$BRIG_DATA/images/blobs/sha256/$top"
+    printf ' ' >>"$BRIG_DATA/images/blobs/sha256/$top"
+    run brig sign -q --index --key "$T/a.private" "$IMAGE"
+    assert_exit 125
+    assert_line 'has the digest'
+    rm "$BRIG_CONFIG/trust.json"
+}
