@@ -103,9 +103,11 @@ int advisory_parse_oval(const char *what, const char *data, size_t n, struct adv
 
 /* ---- what parsers share ---- */
 
-/* Base score of a CVSS 3.0 or 3.1 vector (first.org/cvss/v3.1/specification-document, section 7.1); 0: none,
- * or not of that version. */
-double advisory_cvss3(const char *vector);
+/*
+ * Score of a CVSS vector (cvss.c): the base score of versions 2.0 (which has no "CVSS:" before it), 3.0 and 3.1, all of 4.0's metrics that
+ * count. 0: none, not a whole vector, or of another version.
+ */
+double advisory_cvss(const char *vector);
 /* Qualitative rating of a score (ibid., section 5). */
 int advisory_level_of_score(double score);
 /* "critical", "Important", "moderate", "low", "negligible" ... in any case; ADVISORY_NO_LEVEL for other words. */

@@ -135,7 +135,8 @@ static void read_severity(struct record *r, const json_t *of)
 	json_array_foreach((json_t *)list, i, one) {
 		const char *type = json_string_value(json_object_get(one, "type")),
 			   *score = json_string_value(json_object_get(one, "score"));
-		double cvss = advisory_cvss3(score);
+		/* Version 2 rates more mildly and is older: it counts where there is no other. */
+		double cvss = streq(type, "CVSS_V2") && json_array_size(list) > 1 ? 0 : advisory_cvss(score);
 
 		if (cvss > r->row.cvss)
 			r->row.cvss = cvss;

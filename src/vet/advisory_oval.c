@@ -60,9 +60,9 @@ static const char *attribute(const char **attrs, const char *name)
 /* "7.5/CVSS:3.1/AV:N/..." */
 static double read_score(const char *text)
 {
-	const char *vector = text ? strstr(text, "CVSS:3") : NULL;
+	const char *vector = text ? strstr(text, "CVSS:") : NULL;
 
-	return vector ? advisory_cvss3(vector) : 0;
+	return advisory_cvss(vector);
 }
 
 /* "Module nodejs:12 is enabled" */

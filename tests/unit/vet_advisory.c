@@ -292,12 +292,12 @@ static void test_levels(void **state)
 {
 	(void)state;
 	/* Examples of first.org's CVSS 3.1 documents. */
-	assert_true(fabs(advisory_cvss3("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H") - 9.8) < 0.01);
-	assert_true(fabs(advisory_cvss3("CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H") - 10.0) < 0.01);
-	assert_true(fabs(advisory_cvss3("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H") - 7.8) < 0.01);
-	assert_true(fabs(advisory_cvss3("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N") - 6.1) < 0.01);
-	assert_true(fabs(advisory_cvss3("CVSS:3.1/AV:P/AC:H/PR:H/UI:R/S:U/C:N/I:N/A:N")) < 0.01);
-	assert_true(advisory_cvss3("CVSS:4.0/AV:N") == 0 && advisory_cvss3(NULL) == 0 && advisory_cvss3("CVSS:3.1/AV:N/AC:L") == 0);
+	assert_true(fabs(advisory_cvss("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H") - 9.8) < 0.01);
+	assert_true(fabs(advisory_cvss("CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H") - 10.0) < 0.01);
+	assert_true(fabs(advisory_cvss("CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H") - 7.8) < 0.01);
+	assert_true(fabs(advisory_cvss("CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N") - 6.1) < 0.01);
+	assert_true(fabs(advisory_cvss("CVSS:3.1/AV:P/AC:H/PR:H/UI:R/S:U/C:N/I:N/A:N")) < 0.01);
+	assert_true(advisory_cvss("CVSS:4.0/AV:N") == 0 && advisory_cvss(NULL) == 0 && advisory_cvss("CVSS:3.1/AV:N/AC:L") == 0);
 	assert_int_equal(advisory_level_of_score(9.0), VET_CRITICAL);
 	assert_int_equal(advisory_level_of_score(6.9), VET_MEDIUM);
 	assert_int_equal(advisory_level_of_score(0), ADVISORY_NO_LEVEL);
