@@ -22,6 +22,7 @@ static enum advisory_kind kind_of_key(const char *key)
 		{"affected", ADVISORY_OSV},
 		{"schema_version", ADVISORY_OSV},
 		{"modified", ADVISORY_OSV},
+		{"product_tree", ADVISORY_CSAF},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -44,6 +45,23 @@ static bool is_tracker(const char *value, size_t n)
 	return is;
 }
 
+/* The first member of CSAF, and maybe the only one that the first bytes have whole. */
+static bool is_csaf(const char *value, size_t n)
+{
+	struct json_cursor c;
+	struct json_piece piece;
+	bool is = false;
+
+	if (json_cursor_open(&c, value, n, "", NULL) < 0)
+		return false;
+	while (!is && json_cursor_next(&c, &piece, "", NULL) > 0) {
+		_cleanup_free_ char *key = piece.key;
+
+		is = strcmp(key, "csaf_version") == 0;
+	}
+	return is;
+}
+
 static enum advisory_kind detect_object(const char *data, size_t n)
 {
 	struct json_cursor c;
@@ -57,6 +75,8 @@ static enum advisory_kind detect_object(const char *data, size_t n)
 		if (json_cursor_next(&c, &piece, "", NULL) <= 0)
 			break;
 		kind = kind_of_key(piece.key);
+		if (kind == ADVISORY_UNKNOWN && streq(piece.key, "document") && is_csaf(piece.value, piece.n))
+			kind = ADVISORY_CSAF;
 		if (kind == ADVISORY_UNKNOWN && i == 0 && is_tracker(piece.value, piece.n))
 			kind = ADVISORY_TRACKER;
 		free(piece.key);
@@ -112,11 +132,13 @@ int advisory_parse(const char *what, const char *data, size_t n, struct advisory
 		return advisory_parse_epss(what, data, n, sink, e);
 	case ADVISORY_OVAL:
 		return advisory_parse_oval(what, data, n, sink, e);
+	case ADVISORY_CSAF:
+		return advisory_parse_csaf(what, data, n, sink, e);
 	case ADVISORY_UNKNOWN:
 		break;
 	}
 	error_set(e, EBADMSG, "%s: neither of the kinds of advisories that are known", what);
 	error_hint(e, "they are: Debian tracker JSON, DSA and DLA lists, OSV, Alpine secdb, OVAL (Red Hat, "
-		      "Ubuntu), KEV JSON, EPSS CSV");
+		      "Ubuntu), CSAF 2.0 (Red Hat, SUSE), KEV JSON, EPSS CSV");
 	return -EBADMSG;
 }

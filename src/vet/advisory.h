@@ -9,6 +9,7 @@
  *	OSV		https://ossf.github.io/osv-schema/ (one record, an array, or a record a line)
  *	Alpine secdb	https://secdb.alpinelinux.org
  *	OVAL		https://oval.mitre.org, as Red Hat and Ubuntu write it
+ *	CSAF		https://docs.oasis-open.org/csaf/csaf/v2.0 (advisories and VEX), as Red Hat and SUSE write it
  *	KEV		https://www.cisa.gov/known-exploited-vulnerabilities-catalog (JSON)
  *	EPSS		https://www.first.org/epss/data_stats (CSV)
  */
@@ -85,6 +86,7 @@ enum advisory_kind {
 	ADVISORY_KEV,
 	ADVISORY_EPSS,
 	ADVISORY_OVAL,
+	ADVISORY_CSAF,
 	ADVISORY_UNKNOWN,
 };
 /* By its first bytes and keys; `n` may be the beginning only (64 KiB do). */
@@ -100,6 +102,7 @@ int advisory_parse_secdb(const char *what, const char *data, size_t n, struct ad
 int advisory_parse_kev(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 int advisory_parse_epss(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 int advisory_parse_oval(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
+int advisory_parse_csaf(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 
 /* ---- what parsers share ---- */
 

@@ -21,6 +21,58 @@ struct record {
 	char *ecosystem, *release;
 };
 
+/* "15 SP5" at the end of a product's name is 15.5 in its os-release. */
+static bool read_suse_release(struct record *r, const char *product)
+{
+	static const char *const bought[] = { "LTSS", "ESPOS", "SAP", "HPC", "TERADATA", "Live Patching" };
+	size_t n = strlen(product), at = n;
+	const char *pack = strstr(product, " SP");
+
+	if (!str_after(product, "Linux Enterprise Server ") && !str_after(product, "Linux Enterprise Module for "))
+		return false;
+	/* Fixes of a subscription are in no archive that everybody has. */
+	for (size_t i = 0; i < ARRAY_SIZE(bought); i++)
+		if (strstr(product, bought[i]))
+			return false;
+	if (pack && (!pack[3] || pack[3 + strspn(pack + 3, "0123456789")]))
+		return false;
+	if (pack)
+		at = (size_t)(pack - product);
+	n = at;
+	while (at > 0 && strchr("0123456789.", product[at - 1]))
+		at--;
+	if (at == n)
+		return false;
+	r->release = xasprintf("%.*s%s%s", (int)(n - at), product + at, pack ? "." : "", pack ? pack + 3 : "");
+	r->ecosystem = xstrdup("rpm/sles");
+	return true;
+}
+
+/* Ecosystems whose releases are products' names, or CPEs. */
+static bool read_product(struct record *r, const char *name)
+{
+	const char *rest = str_after(name, "SUSE:");
+
+	free(steal_ptr(&r->ecosystem));
+	free(steal_ptr(&r->release));
+	if (rest)
+		return read_suse_release(r, rest);
+	rest = str_after(name, "openSUSE:");
+	if (rest && str_after(rest, "Leap ")) {
+		r->ecosystem = xstrdup("rpm/opensuse-leap");
+		r->release = xstrdup(str_after(rest, "Leap "));
+	} else if (streq(rest, "Tumbleweed")) {
+		r->ecosystem = xstrdup("rpm/opensuse-tumbleweed");
+		r->release = xstrdup("");
+	}
+	rest = str_after(name, "Red Hat:enterprise_linux:");
+	if (rest && strspn(rest, "0123456789") > 0 && strspn(rest, "0123456789") == strcspn(rest, ":")) {
+		r->ecosystem = xstrdup("rpm/rhel");
+		r->release = xstrndup(rest, strcspn(rest, ":"));
+	}
+	return r->ecosystem != NULL;
+}
+
 /* OSV's "ECOSYSTEM[:RELEASE...]" as ours. False: not one that brig compares. */
 static bool read_ecosystem(struct record *r, const char *name)
 {
@@ -51,7 +103,7 @@ static bool read_ecosystem(struct record *r, const char *name)
 		r->release = xstrndup(release, strcspn(release, known[i].major ? ".:" : ":"));
 		return true;
 	}
-	return false;
+	return read_product(r, name);
 }
 
 static int give(struct record *r, struct error *e)

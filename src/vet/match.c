@@ -40,7 +40,8 @@ static const char *member(const json_t *entry, const char *object, const char *n
 
 char *match_ecosystem(const json_t *entry)
 {
-	static const char *const same[][2] = { { "centos", "rhel" }, { "redhat", "rhel" }, { "raspbian", "debian" } };
+	static const char *const same[][2] = { { "centos", "rhel" }, { "redhat", "rhel" }, { "raspbian", "debian" },
+						{ "sled", "sles" } };
 	const char *type = member(entry, NULL, "type"), *id = member(entry, "distro", "id");
 
 	if (!type)

@@ -5,6 +5,7 @@
  */
 #include "vet/advisory.h"
 
+#include "base/cleanup.h"
 #include "vet/vet.h"
 
 #include <stdint.h>
@@ -93,6 +94,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'e':
 		r = advisory_parse_epss("x", text, size, &sink, &e);
 		break;
+	case 'c':
+		r = advisory_parse_csaf("x", text, size, &sink, &e);
+		break;
+	case 'v': {
+		_cleanup_free_ char *vector = xstrndup(text, size);
+		double score = advisory_cvss(vector);
+
+		need(score >= 0 && score <= 10);
+		return 0;
+	}
 	case 'x':
 		r = advisory_parse_oval("x", text, size, &sink, &e);
 		break;

@@ -6,11 +6,14 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "vet/advisory.h"
 #include "vet/vet.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Everything that comes out, a line each. */
@@ -288,6 +291,82 @@ static void test_oval(void **state)
 	refuses("<oval_definitions/>", "no definition for a distribution that is known");
 }
 
+static char *data_file(const char *name)
+{
+	const char *source = getenv("BRIG_SOURCE");
+	_cleanup_free_ char *path = xasprintf("%s/tests/data/%s", source ? source : ".", name);
+	char *text;
+	size_t n;
+
+	if (file_read(AT_FDCWD, path, 1 << 20, &text, &n) < 0)
+		fail_msg("%s", path);
+	return text;
+}
+
+static void test_csaf(void **state)
+{
+	_cleanup_free_ char *csaf_redhat = data_file("csaf-redhat.json"), *csaf_suse = data_file("csaf-suse.json");
+
+	(void)state;
+	/* EUS is left out; two architectures are one statement; a package of a module stream counts only where that is enabled. */
+	says(csaf_redhat, ADVISORY_CSAF, 1,
+	     "feed csaf 1 - records\n"
+	     "drop CVE-2023-0286\n"
+	     "rpm/rhel 8 openssl (binary) CVE-2023-0286 CVE-2023-0286 affected <1:1.1.1k-9.el8_7 level 1 cvss 7.4\n"
+	     "rpm/rhel 8 openssl-libs (binary) CVE-2023-0286 CVE-2023-0286 affected <1:1.1.1k-9.el8_7 level 2\n"
+	     "rpm/rhel 8 nodejs (binary) CVE-2023-0286 CVE-2023-0286 affected <1:12.22.3-2.module+el8 level 2 module nodejs:12\n"
+	     "rpm/rhel 7 openssl CVE-2023-0286 CVE-2023-0286 minor level 2 cvss 7.4\n"
+	     "rpm/rhel 6 openssl CVE-2023-0286 CVE-2023-0286 end-of-life level 2\n"
+	     "rpm/rhel 9 edk2 CVE-2023-0286 CVE-2023-0286 undetermined level 2\n"
+	     "rpm/rhel 9 openssl CVE-2023-0286 CVE-2023-0286 not-affected level 2\n");
+	says(csaf_suse, ADVISORY_CSAF, 1,
+	     "feed csaf 1 - records\n"
+	     "drop SUSE-SU-2023:0001-1\n"
+	     "rpm/sles 15.4 libopenssl1_1 (binary) CVE-2023-0286 SUSE-SU-2023:0001-1 affected <1.1.1l-150400.7.22.1 level 1\n"
+	     "rpm/opensuse-leap 15.4 openssl-1_1 (binary) CVE-2023-0286 SUSE-SU-2023:0001-1 affected <1.1.1l-150400.7.22.1 level 1 cvss 7.4\n");
+#define CSAF(rest) "{\"document\":{\"csaf_version\":\"2.0\",\"tracking\":{\"id\":\"A-1\"}}," rest "}"
+	says("{\"document\":{\"csaf_version\":\"2.1\",\"category\":\"csaf_withdrawn\",\"tracking\":{\"id\":\"A-1\"}}}", ADVISORY_CSAF, 1,
+	     "feed csaf 1 - records\ndrop A-1\n");
+	refuses("{\"document\":{\"csaf_version\":\"1.0\",\"tracking\":{\"id\":\"A-1\"}}}", "not CSAF 2");
+	refuses("{\"document\":{\"csaf_version\":\"2.0\"}}", "tracking.id");
+	refuses(CSAF("\"product_tree\":{\"branches\":{}}"), "branches that are no list");
+	refuses(CSAF("\"product_tree\":{\"branches\":[{\"product\":{}}]}"), "without product_id");
+	refuses(CSAF("\"product_tree\":{\"relationships\":[{}]}"), "makes no product");
+	refuses(CSAF("\"vulnerabilities\":{}"), "no list");
+	refuses(CSAF("\"vulnerabilities\":[{\"product_status\":{\"fixed\":[1]}}]"), "no product's id");
+}
+
+/* What OSV calls products is what their os-release says. */
+static void test_osv_products(void **state)
+{
+	static const struct {
+		const char *osv, *ours;
+	} cases[] = {
+		{ "SUSE:Linux Enterprise Server 15 SP5", "rpm/sles 15.5" },
+		{ "SUSE:Linux Enterprise Module for Basesystem 15 SP5", "rpm/sles 15.5" },
+		{ "SUSE:Linux Enterprise Server 16.0", "rpm/sles 16.0" },
+		{ "SUSE:Linux Enterprise Server 15 SP1-LTSS", NULL },
+		{ "SUSE:Linux Enterprise Server for SAP Applications 15 SP4", NULL },
+		{ "SUSE:Manager Server 4.3", NULL },
+		{ "openSUSE:Leap 15.5", "rpm/opensuse-leap 15.5" },
+		{ "openSUSE:Tumbleweed", "rpm/opensuse-tumbleweed " },
+		{ "Red Hat:enterprise_linux:9::appstream", "rpm/rhel 9" },
+		{ "Red Hat:rhel_eus:9.2::appstream", NULL },
+		{ "Photon OS:5.0", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = xasprintf("{\"id\":\"X-1\",\"modified\":\"2024-01-01T00:00:00Z\",\"affected\":[{\"package\":{\"ecosystem\":\"%s\","
+						      "\"name\":\"p\"},\"ranges\":[{\"type\":\"ECOSYSTEM\",\"events\":[{\"introduced\":\"0\"},{\"fixed\":\"2\"}]}]}]}",
+						      cases[i].osv);
+		_cleanup_free_ char *want = cases[i].ours ? xasprintf("feed osv 2 - records\ndrop X-1\n%s p X-1 X-1 affected <2\n", cases[i].ours) :
+							    xstrdup("feed osv 2 - records\ndrop X-1\n");
+
+		says(text, ADVISORY_OSV, cases[i].ours ? 0 : 1, want);
+	}
+}
+
 static void test_levels(void **state)
 {
 	(void)state;
@@ -311,7 +390,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),   cmocka_unit_test(test_tracker), cmocka_unit_test(test_osv),    cmocka_unit_test(test_secdb),
-		cmocka_unit_test(test_known),  cmocka_unit_test(test_oval),    cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_known),  cmocka_unit_test(test_oval),
+					    cmocka_unit_test(test_csaf), cmocka_unit_test(test_osv_products),    cmocka_unit_test(test_levels),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
