@@ -22,6 +22,7 @@
 	HERE(health) \
 	HERE(help_walls) \
 	HERE(history) \
+	ELSEWHERE("image copy", "brig-image", "Images", "copy an image between registries and OCI layouts", NULL) \
 	HERE(image_inspect) \
 	HERE(image_prune) \
 	HERE(image_repair) \

@@ -9,7 +9,7 @@
  *	3	a SOCK_SEQPACKET socket for struct fetch_message
  *	4	the folder for the blobs, each under its digest in hex, or for the one file, "file"; for a push nothing (/dev/null)
  *	5	the request, JSON in a sealed memory file (fetch_request.c writes and reads it)
- *	6..	push: the blobs in the order of the request, the manifest last
+ *	6..	push: the blobs in the order of the request, each manifest behind what it names
  */
 #pragma once
 
@@ -27,13 +27,20 @@ enum fetch_operation {
 	FETCH_FILE,
 	FETCH_TAGS,
 	FETCH_DOCUMENTS, /* manifests (and configuration) alone, each under its digest */
-	FETCH_LAST = FETCH_DOCUMENTS,
+	FETCH_MISSING,	 /* which of `blobs` are not there, and cannot be taken from the repository `from` either: FETCH_WANT for each */
+	FETCH_SOME,	 /* `blobs`, each under its digest */
+	FETCH_LAST = FETCH_SOME,
 };
 
 struct fetch_blob {
 	char hex[DIGEST_SIZE];
 	uint64_t size;
+	char *media_type; /* push: it is a manifest or an index, and goes behind what it names; NULL: it is a blob */
+	char *tag;	  /* push: of a manifest; NULL: it is known by its digest alone */
 };
+
+/* A push sends as many blobs as a process can have open. */
+enum { FETCH_BLOBS_MAX = 1100 };
 
 struct fetch_request {
 	enum fetch_operation operation;
@@ -47,11 +54,10 @@ struct fetch_request {
 	char *platform;		 /* NULL: this machine's */
 	char *lookaside;	 /* pull: http or https URL below which GPG signatures lie; NULL */
 	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
-	char *media_type;	 /* push: of the manifest */
 	char *last;		 /* tags: those behind this one; NULL: from the first */
-	bool all;		 /* DOCUMENTS: of an index, every manifest, and no configuration */
-	char *subject;		 /* push: hex of the manifest that this one refers to (its "subject"); NULL: to none */
-	char *referrer;		 /* push, with `subject`: the descriptor, JSON, for a registry that keeps no list of referrers */
+	bool config;		 /* DOCUMENTS: and the configuration of the image that fits the platform */
+	bool all;		 /* DOCUMENTS: of an index, every manifest */
+	bool referrers;		 /* DOCUMENTS: and what refers to them, by cosign's tags or as referrers; each is told by FETCH_EXTRA */
 	bool insecure;		 /* a person named this registry insecure */
 	bool accept_no_landlock; /* see room.h */
 	uint64_t timeout_s;	 /* without a byte */
@@ -72,6 +78,7 @@ struct fetch_message {
 		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
 		FETCH_SIGNATURE, /* `kept`: one lies in the folder, by the name that signature_name() gives */
 		FETCH_UNASKED,	/* `note`: why it is not known whether there are (more) signatures */
+		FETCH_EXTRA,	/* DOCUMENTS: one that refers to the image */
 		FETCH_TAG,	/* TAGS: one of them, in `note` */
 		FETCH_ERROR,
 		FETCH_DONE,
@@ -84,6 +91,9 @@ struct fetch_message {
 			char hex[DIGEST_SIZE], media_type[FETCH_MEDIA_TYPE];
 			uint64_t size;
 		} top; /* PULL: manifest or index; also for WANT, without media type */
+		struct {
+			char hex[DIGEST_SIZE], tag[FETCH_MEDIA_TYPE]; /* the tag may be empty */
+		} extra;
 		struct signature_kept kept;
 		char note[512];
 		struct error error;

@@ -107,6 +107,7 @@ void http_request_free(struct http_request *q)
 	drop_easy(q);
 	forget_answer(q);
 	free(q->at);
+	free(q->said);
 	free(q->url);
 	buf_free(&q->body);
 	*q = (struct http_request){ .file = -1, .in_file = -1 };
@@ -360,6 +361,8 @@ static void set_method(struct http_request *q)
 		curl_easy_setopt(c, CURLOPT_POST, 1L);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
 		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
+	} else if (streq(q->method, "DELETE")) {
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, "DELETE");
 	}
 }
 
@@ -413,8 +416,10 @@ static int begin(struct http *h, struct http_request *q)
 		add_header(q, "Accept", q->accept);
 	if (q->content_type)
 		add_header(q, "Content-Type", q->content_type);
-	if (h->authorization && !q->foreign)
-		add_header(q, "Authorization", h->authorization);
+	free(q->said);
+	q->said = q->foreign ? NULL : xstrdup(h->authorization);
+	if (q->said)
+		add_header(q, "Authorization", q->said);
 	if (q->from) {
 		char range[32];
 

@@ -21,7 +21,7 @@ enum { HTTP_DOCUMENT_MAX = 4 * 1024 * 1024, HTTP_PARALLEL = 4 };
 struct http;
 
 struct http_request {
-	const char *method; /* "GET", "HEAD", "POST", "PUT" */
+	const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE" */
 	char *url;	    /* on the registry; owned, free with http_request_free() */
 	const char *accept, *content_type; /* NULL: none */
 	/* body of the answer: to `file` when >= 0, hashed on the way, else into `body`; never more than `max` bytes */
@@ -46,6 +46,7 @@ struct http_request {
 	CURL *easy;
 	struct curl_slist *headers;
 	char *at;	 /* the URL in use, after redirects */
+	char *said;	 /* Authorization of this attempt; NULL: none */
 	char *range;	 /* Content-Range */
 	uint64_t from;	 /* where this attempt began */
 	unsigned redirects, logins, retries, header_bytes;

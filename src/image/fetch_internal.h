@@ -36,6 +36,8 @@ int fetch_pull(struct fetching *f, struct error *e);
 void fetch_signatures(struct fetching *f, const char *top, const char *manifest);
 int fetch_documents(struct fetching *f, struct error *e);
 int fetch_tags(struct fetching *f, struct error *e);
+int fetch_missing(struct fetching *f, struct error *e);
+int fetch_some(struct fetching *f, struct error *e);
 int fetch_push(struct fetching *f, struct error *e);
-/* After the manifest: enters it into the list of referrers of req.subject, for a registry that did not do so itself. */
-int fetch_refer(struct fetching *f, struct error *e);
+/* After a manifest: enters it into the list of referrers of its subject, if it has one, for a registry that did not do so itself. */
+int fetch_refer(struct fetching *f, const struct fetch_blob *b, const char *text, size_t n, struct error *e);

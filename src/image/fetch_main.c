@@ -41,13 +41,18 @@ void fetch_progress(void *arg, int64_t bytes)
 static const char *const resolver[] = { "/etc/resolv.conf", "/etc/hosts",	"/etc/nsswitch.conf", "/etc/host.conf",
 					"/etc/gai.conf",    "/etc/services", "/etc/localtime",     "/dev/null" };
 
+static bool writes(enum fetch_operation o)
+{
+	return o == FETCH_PULL || o == FETCH_FILE || o == FETCH_DOCUMENTS || o == FETCH_SOME;
+}
+
 static int enter(const struct fetch_request *r, struct error *e)
 {
 	int files[ARRAY_SIZE(resolver)], err;
 	const int write_dirs[] = { FETCH_FOLDER };
 	struct room room = {
 		.write_dirs = write_dirs,
-		.n_write = r->operation == FETCH_PULL || r->operation == FETCH_FILE || r->operation == FETCH_DOCUMENTS ? 1 : 0,
+		.n_write = writes(r->operation) ? 1 : 0,
 		.read_files = files,
 		.network = true,
 		.memory = 1ULL << 30,
@@ -106,8 +111,10 @@ static char *scope_of(const struct fetch_request *r)
 	case FETCH_PULL:
 	case FETCH_TAGS:
 	case FETCH_DOCUMENTS:
+	case FETCH_SOME:
 		return xasprintf("repository:%s:pull", r->repository);
 	case FETCH_PUSH:
+	case FETCH_MISSING:
 		return xasprintf("repository:%s:pull,push%s%s%s", r->repository, r->from ? " repository:" : "",
 				 r->from ? r->from : "", r->from ? ":pull" : "");
 	default:
@@ -169,6 +176,10 @@ static int work(struct fetching *f, struct error *e)
 		return fetch_tags(f, e);
 	case FETCH_DOCUMENTS:
 		return fetch_documents(f, e);
+	case FETCH_MISSING:
+		return fetch_missing(f, e);
+	case FETCH_SOME:
+		return fetch_some(f, e);
 	default:
 		return check(f, e);
 	}

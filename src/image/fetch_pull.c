@@ -242,3 +242,19 @@ int fetch_pull(struct fetching *f, struct error *e)
 		fetch_signatures(f, top.hex, manifest->hex);
 	return r;
 }
+
+int fetch_some(struct fetching *f, struct error *e)
+{
+	_cleanup_free_ struct oci_descriptor *all = xcalloc(f->req.n_blobs + 1, sizeof(*all));
+	struct oci_manifest m = { .layers = all + 1 };
+
+	for (size_t i = 0; i < f->req.n_blobs; i++) {
+		memcpy(all[i].hex, f->req.blobs[i].hex, DIGEST_SIZE);
+		all[i].size = f->req.blobs[i].size;
+	}
+	if (f->req.n_blobs == 0)
+		return 0;
+	m.config = all[0];
+	m.n = f->req.n_blobs - 1;
+	return get_blobs(f, &m, e);
+}

@@ -92,38 +92,76 @@ static int push_manifest(struct fetching *f, size_t i, struct error *e)
 	size_t n;
 	int r = fd_read_all(FETCH_BLOBS + (int)i, OCI_DOCUMENT_MAX, &text, &n);
 
-	http_request_init(&q, "PUT", http_url(f->http, "/v2/%s/manifests/%s", f->req.repository, f->req.reference));
+	http_request_init(&q, "PUT", http_url(f->http, "/v2/%s/manifests/%s%s", f->req.repository, b->tag ? "" : "sha256:",
+					      b->tag ? b->tag : b->hex));
 	if (r < 0)
 		return error_errno(e, r, "manifest");
 	hash_hex(text, n, hex);
 	if (!streq(hex, b->hex))
 		return error_set(e, EBADMSG, "the store is damaged: blob sha256:%s has the digest sha256:%s", b->hex, hex);
-	q.content_type = f->req.media_type;
+	q.content_type = b->media_type;
 	q.in = text;
 	q.upload = n;
 	r = http_do_one(f->http, &q, e);
 	if (r == 0 && q.status != 201)
 		r = http_status_error(&q, "manifest", e);
+	if (r == 0)
+		fetch_progress(f, (int64_t)b->size);
+	/* "OCI-Subject": the registry keeps the list itself. */
+	if (r == 0 && !q.subject)
+		r = fetch_refer(f, b, text, n, e);
 	if (r == 0 && q.digest && str_after(q.digest, "sha256:") && !streq(str_after(q.digest, "sha256:"), hex))
 		r = error_set(e, EBADMSG, "the registry has made another manifest of it, %.80s", q.digest);
-	/* "OCI-Subject": the registry keeps the list itself. */
-	if (r == 0 && f->req.subject && !q.subject)
-		r = fetch_refer(f, e);
 	return r;
 }
 
 int fetch_push(struct fetching *f, struct error *e)
 {
 	size_t n = f->req.n_blobs;
-	int r = n > 0 && f->req.media_type ? 0 : error_set(e, EINVAL, "nothing to push");
+	int r = n > 0 ? 0 : error_set(e, EINVAL, "nothing to push");
 
 	for (size_t i = 0; i < n; i++)
 		f->total += f->req.blobs[i].size;
-	for (size_t i = 0; r == 0 && i + 1 < n; i++)
-		r = push_blob(f, i, e);
-	if (r == 0)
-		r = push_manifest(f, n - 1, e);
-	if (r == 0)
-		fetch_progress(f, (int64_t)f->req.blobs[n - 1].size);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = f->req.blobs[i].media_type ? push_manifest(f, i, e) : push_blob(f, i, e);
 	return r;
+}
+
+/* An upload that is not wanted after all; whatever the registry says to it. */
+static void give_up(struct fetching *f, const char *where)
+{
+	_cleanup_http_request_ struct http_request q;
+
+	http_request_init(&q, "DELETE", xstrdup(where));
+	http_do_one(f->http, &q, NULL);
+}
+
+static int tell_missing(const struct fetch_blob *b, struct error *e)
+{
+	struct fetch_message m = { .word = FETCH_WANT };
+	char answer;
+
+	memcpy(m.top.hex, b->hex, DIGEST_SIZE);
+	m.top.size = b->size;
+	fetch_tell(&m);
+	return socket_recv(FETCH_SOCKET, &answer, 1, NULL, NULL) == 1 ? 0 : error_set(e, EPIPE, "nobody wants to know any more");
+}
+
+int fetch_missing(struct fetching *f, struct error *e)
+{
+	for (size_t i = 0; i < f->req.n_blobs; i++) {
+		const struct fetch_blob *b = &f->req.blobs[i];
+		_cleanup_free_ char *where = NULL;
+		int r = is_there(f, b, e);
+
+		if (r == 0 && f->req.from)
+			r = begin(f, b, &where, e);
+		if (where)
+			give_up(f, where);
+		if (r == 0)
+			r = tell_missing(b, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }

@@ -6,6 +6,7 @@
 #include "image/fetch_internal.h"
 
 #include "base/cleanup.h"
+#include "image/name.h"
 #include "image/oci.h"
 
 #include <string.h>
@@ -61,24 +62,40 @@ static bool listed(const json_t *list, const json_t *one)
 	return false;
 }
 
-int fetch_refer(struct fetching *f, struct error *e)
+static json_t *describe(const struct fetch_blob *b, const json_t *manifest)
 {
-	_cleanup_free_ char *tag = xasprintf("sha256-%s", f->req.subject), *text = NULL;
-	_cleanup_json_ json_t *own = json_parse(f->req.referrer ? f->req.referrer : "", f->req.referrer ? strlen(f->req.referrer) : 0,
-						"referrer", e), *list = NULL;
-	_cleanup_http_request_ struct http_request q;
-	int r = own ? get_list(f, tag, &list, e) : e->code;
+	json_t *type = json_object_get(manifest, "artifactType"), *config = json_object_get(json_object_get(manifest, "config"), "mediaType");
+	json_t *notes = json_object_get(manifest, "annotations");
+	json_t *d = json_pack("{s:s,s:o,s:I}", "mediaType", b->media_type, "digest", json_sprintf("sha256:%s", b->hex), "size",
+			      (json_int_t)b->size);
 
-	http_request_init(&q, "PUT", http_url(f->http, "/v2/%s/manifests/%s", f->req.repository, tag));
+	if (json_is_string(type ? type : config))
+		json_object_set(d, "artifactType", type ? type : config);
+	if (json_is_object(notes))
+		json_object_set(d, "annotations", notes);
+	return d;
+}
+
+int fetch_refer(struct fetching *f, const struct fetch_blob *b, const char *text, size_t n, struct error *e)
+{
+	_cleanup_json_ json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL), *own = NULL, *list = NULL;
+	const char *digest = json_string_value(json_object_get(json_object_get(j, "subject"), "digest"));
+	const char *subject = digest ? digest_hex(digest) : NULL;
+	_cleanup_free_ char *tag = subject ? xasprintf("sha256-%s", subject) : NULL, *out = NULL;
+	_cleanup_http_request_ struct http_request q;
+	int r = subject ? get_list(f, tag, &list, e) : 0;
+
+	http_request_init(&q, "PUT", http_url(f->http, "/v2/%s/manifests/%s", f->req.repository, tag ? tag : ""));
 	if (r < 0)
-		return error_wrap(e, "cannot say that this is about sha256:%s", f->req.subject);
-	if (listed(json_object_get(list, "manifests"), own))
+		return error_wrap(e, "cannot say that this is about sha256:%s", subject);
+	own = subject ? describe(b, j) : NULL;
+	if (!own || listed(json_object_get(list, "manifests"), own))
 		return 0;
 	json_array_append(json_object_get(list, "manifests"), own);
-	text = json_text(list);
+	out = json_text(list);
 	q.content_type = OCI_INDEX;
-	q.in = text;
-	q.upload = strlen(text);
+	q.in = out;
+	q.upload = strlen(out);
 	r = http_do_one(f->http, &q, e);
 	if (r == 0 && q.status != 201)
 		r = http_status_error(&q, "list of referrers", e);

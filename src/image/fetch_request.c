@@ -20,10 +20,7 @@ static const struct {
 	{ "platform", offsetof(struct fetch_request, platform) },
 	{ "lookaside", offsetof(struct fetch_request, lookaside) },
 	{ "from", offsetof(struct fetch_request, from) },
-	{ "media_type", offsetof(struct fetch_request, media_type) },
 	{ "last", offsetof(struct fetch_request, last) },
-	{ "subject", offsetof(struct fetch_request, subject) },
-	{ "referrer", offsetof(struct fetch_request, referrer) },
 };
 
 static const struct {
@@ -46,6 +43,10 @@ void fetch_request_free(struct fetch_request *r)
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(*text_at(r, i));
 	strv_free(r->token_servers);
+	for (size_t i = 0; i < r->n_blobs; i++) {
+		free(r->blobs[i].media_type);
+		free(r->blobs[i].tag);
+	}
 	free(r->blobs);
 	*r = (struct fetch_request){ 0 };
 }
@@ -63,13 +64,15 @@ json_t *fetch_request_json(const struct fetch_request *r)
 
 		json_object_set_new(j, numbers[i].name, json_integer((json_int_t)v));
 	}
+	json_object_set_new(j, "config", json_boolean(r->config));
 	json_object_set_new(j, "all", json_boolean(r->all));
+	json_object_set_new(j, "referrers", json_boolean(r->referrers));
 	json_object_set_new(j, "insecure", json_boolean(r->insecure));
 	json_object_set_new(j, "accept_no_landlock", json_boolean(r->accept_no_landlock));
 	json_object_set_new(j, "token_servers", json_from_strv(r->token_servers));
 	for (size_t i = 0; i < r->n_blobs; i++)
-		json_array_append_new(blobs, json_pack("{s:s,s:I}", "hex", r->blobs[i].hex, "size",
-						       (json_int_t)r->blobs[i].size));
+		json_array_append_new(blobs, json_pack("{s:s,s:I,s:s*,s:s*}", "hex", r->blobs[i].hex, "size", (json_int_t)r->blobs[i].size,
+						       "media_type", r->blobs[i].media_type, "tag", r->blobs[i].tag));
 	json_object_set_new(j, "blobs", blobs);
 	return j;
 }
@@ -84,16 +87,22 @@ static int read_blobs(const json_t *j, struct fetch_request *out, struct error *
 		return r;
 	out->blobs = xcalloc(json_array_size(list) + 1, sizeof(*out->blobs));
 	json_array_foreach(list, i, item) {
-		const char *hex = NULL;
+		const char *hex = NULL, *media_type = NULL, *tag = NULL;
 		int64_t size = 0;
 
 		r = json_is_object(item) ? json_get_str(item, "blob", "hex", &hex, e) : -EINVAL;
 		if (r == 0)
 			r = json_get_int(item, "blob", "size", 0, INT64_MAX, &size, e);
+		if (r == 0)
+			r = json_get_str(item, "blob", "media_type", &media_type, e);
+		if (r == 0)
+			r = json_get_str(item, "blob", "tag", &tag, e);
 		if (r < 0 || !hex || !hex_valid(hex, DIGEST_HEX))
 			return error_set(e, EINVAL, "request: blobs[%zu]", i);
 		memcpy(out->blobs[i].hex, hex, DIGEST_SIZE);
 		out->blobs[i].size = (uint64_t)size;
+		out->blobs[i].media_type = xstrdup(media_type);
+		out->blobs[i].tag = xstrdup(tag);
 		out->n_blobs++;
 	}
 	return 0;
@@ -122,7 +131,11 @@ int fetch_request_read(const json_t *j, struct fetch_request *out, struct error 
 		*(uint64_t *)((char *)out + numbers[i].at) = (uint64_t)v;
 	}
 	if (r == 0)
+		r = json_get_bool(j, "request", "config", &out->config, e);
+	if (r == 0)
 		r = json_get_bool(j, "request", "all", &out->all, e);
+	if (r == 0)
+		r = json_get_bool(j, "request", "referrers", &out->referrers, e);
 	if (r == 0)
 		r = json_get_bool(j, "request", "insecure", &out->insecure, e);
 	if (r == 0)

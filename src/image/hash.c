@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/hash.h"
 
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { COPY_CHUNK = 256 * 1024 };
 
 struct hash {
 	EVP_MD_CTX *ctx;
@@ -81,4 +88,29 @@ void object_name(const unsigned char sha[static SHA256_LEN], char out[static 23]
 		}
 	}
 	out[22] = 0;
+}
+
+int hash_copy(int from, int to, uint64_t size, char hex[static DIGEST_SIZE])
+{
+	_cleanup_hash_ struct hash *h = hash_new();
+	_cleanup_free_ char *chunk = xmalloc(COPY_CHUNK);
+	unsigned char sha[SHA256_LEN];
+
+	while (size > 0) {
+		ssize_t n = read(from, chunk, size < COPY_CHUNK ? (size_t)size : COPY_CHUNK);
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		hash_add(h, chunk, (size_t)n);
+		r = fd_write_all(to, chunk, (size_t)n);
+		if (r < 0)
+			return r;
+		size -= (uint64_t)n;
+	}
+	hash_end(h, sha);
+	hex_encode(sha, sizeof(sha), hex);
+	return 0;
 }

@@ -20,3 +20,6 @@ void hash_hex(const void *data, size_t n, char out[static DIGEST_SIZE]);
 
 /* The name of an object: the first 22 characters of base64url. */
 void object_name(const unsigned char sha[static SHA256_LEN], char out[static 23]);
+
+/* Copies `size` bytes from one descriptor to another one, and says which digest they have. 0 or a negative errno; -EIO: there are less. */
+int hash_copy(int from, int to, uint64_t size, char hex[static DIGEST_SIZE]);

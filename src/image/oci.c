@@ -79,7 +79,7 @@ static int read_notes(const json_t *d, const char *where, struct oci_descriptor 
 	return 0;
 }
 
-static int read_descriptor(const json_t *d, const char *where, struct oci_descriptor *out, struct error *e)
+int oci_descriptor_read(const json_t *d, const char *where, struct oci_descriptor *out, struct error *e)
 {
 	const char *digest = NULL, *hex;
 	int64_t size = -1;
@@ -155,7 +155,7 @@ int oci_manifest_read(json_t *doc, const struct image_limits *limits, struct oci
 		r = missing(e, "manifest", config ? "layers" : "config");
 		goto failed;
 	}
-	r = read_descriptor(config, "manifest.config", &out->config, e);
+	r = oci_descriptor_read(config, "manifest.config", &out->config, e);
 	if (r < 0)
 		goto failed;
 	if (!streq(out->config.media_type, OCI_CONFIG) && !streq(out->config.media_type, DOCKER_CONFIG)) {
@@ -169,7 +169,7 @@ int oci_manifest_read(json_t *doc, const struct image_limits *limits, struct oci
 	out->layers = xcalloc(json_array_size(layers), sizeof(*out->layers));
 	json_array_foreach(layers, i, layer) {
 		snprintf(where, sizeof(where), "manifest.layers[%zu]", i);
-		r = read_descriptor(layer, where, &out->layers[out->n], e);
+		r = oci_descriptor_read(layer, where, &out->layers[out->n], e);
 		if (r == 0 && !layer_type_known(out->layers[out->n].media_type))
 			r = error_set(e, EBADMSG, "%s: of type %.100s, which is no layer", where,
 				      out->layers[out->n].media_type);
@@ -209,7 +209,7 @@ int oci_index_read(json_t *doc, struct oci_index *out, struct error *e)
 		if (r < 0)
 			break;
 		snprintf(where, sizeof(where), "index.manifests[%zu]", i);
-		r = read_descriptor(m, where, &out->manifests[out->n++], e);
+		r = oci_descriptor_read(m, where, &out->manifests[out->n++], e);
 	}
 	if (r < 0)
 		oci_index_free(out);

@@ -61,6 +61,9 @@ struct oci_config {
 /* MANIFEST or INDEX by its members and mediaType, which must agree; `media_type` as a descriptor says, or NULL. */
 int oci_kind(const json_t *doc, const char *media_type, const char *what, struct error *e);
 
+/* `where` it stands, for errors. */
+int oci_descriptor_read(const json_t *d, const char *where, struct oci_descriptor *out, struct error *e);
+
 /* All take ownership of `doc`, also on failure. */
 int oci_manifest_read(json_t *doc, const struct image_limits *limits, struct oci_manifest *out, struct error *e);
 int oci_index_read(json_t *doc, struct oci_index *out, struct error *e);

@@ -18,6 +18,7 @@ struct pushing {
 
 static int add_blob(struct pushing *p, const char *hex, uint64_t size, struct error *e)
 {
+	struct fetch_blob b = { .size = size };
 	char path[96];
 	struct stat st;
 	int fd;
@@ -32,8 +33,8 @@ static int add_blob(struct pushing *p, const char *hex, uint64_t size, struct er
 	p->r.blobs = xrealloc(p->r.blobs, p->r.n_blobs + 1, sizeof(*p->r.blobs));
 	p->fds = xrealloc(p->fds, p->r.n_blobs + 1, sizeof(*p->fds));
 	p->fds[p->r.n_blobs] = fd;
-	memcpy(p->r.blobs[p->r.n_blobs].hex, hex, DIGEST_SIZE);
-	p->r.blobs[p->r.n_blobs++].size = size;
+	memcpy(b.hex, hex, DIGEST_SIZE);
+	p->r.blobs[p->r.n_blobs++] = b;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
 		return error_set(e, EBADMSG, "the store is damaged: blob sha256:%.12s has not the size that it should have", hex);
 	return 0;
@@ -92,7 +93,8 @@ int image_push(const char *image, const struct reference *to, const struct conf 
 		r = add_image(&p, &x.entries[found], e);
 	if (r == 0) {
 		p.r.operation = FETCH_PUSH;
-		p.r.media_type = xstrdup(x.entries[found].media_type);
+		p.r.blobs[p.r.n_blobs - 1].media_type = xstrdup(x.entries[found].media_type);
+		p.r.blobs[p.r.n_blobs - 1].tag = xstrdup(to->tag);
 		p.r.from = neighbour(&x.entries[found], to);
 		memcpy(digest, x.entries[found].manifest, DIGEST_SIZE);
 		r = registry_run(&p.r, -1, p.fds, p.r.n_blobs, report, NULL, NULL, e);

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PEM_MAX = 256 * 1024, BLOBS_MAX = 1100 };
+enum { PEM_MAX = 256 * 1024 };
 
 /* --- what to ask with --------------------------------------------------------------------------------------------- */
 
@@ -135,7 +135,7 @@ static void __attribute__((noreturn)) start(int socket, int folder, int request,
 	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", NULL };
 	_cleanup_free_ char *path = xasprintf("%sbrig-registry", proc_libexec());
 	char *env[ARRAY_SIZE(names)], *argv[] = { path, NULL };
-	int all[BLOBS_MAX + 3];
+	int all[FETCH_BLOBS_MAX + 3];
 	size_t k = 0;
 	sigset_t none;
 
@@ -196,6 +196,10 @@ static int take_message(struct hearing *h)
 	case FETCH_SIGNATURE:
 		return hex_valid(m.kept.hex, DIGEST_HEX) && hex_valid(m.kept.subject, DIGEST_HEX) && m.kept.kind <= SIGNATURE_PART ?
 			       answer(h, &m) : error_set(h->e, EPROTO, nonsense);
+	case FETCH_EXTRA:
+		m.extra.tag[sizeof(m.extra.tag) - 1] = 0;
+		return h->heard && hex_valid(m.extra.hex, DIGEST_HEX) && (!m.extra.tag[0] || tag_valid(m.extra.tag)) ?
+			       h->heard(h->arg, &m, h->e) : error_set(h->e, EPROTO, nonsense);
 	case FETCH_UNASKED:
 		m.note[sizeof(m.note) - 1] = 0;
 		if (h->report->unasked)
@@ -283,8 +287,8 @@ int registry_run(const struct fetch_request *r, int folder, const int *fds, size
 	sigset_t stop, before;
 	int err;
 
-	if (n_fds > BLOBS_MAX)
-		return error_set(e, EFBIG, "more than %d blobs", BLOBS_MAX);
+	if (n_fds > FETCH_BLOBS_MAX)
+		return error_set(e, EFBIG, "more than %d blobs", FETCH_BLOBS_MAX);
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);

@@ -38,7 +38,7 @@ static void __attribute__((noreturn)) live(const struct remote_room *r, int sock
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	memcpy(last.mark, last_mark, sizeof(last_mark));
-	if (room_enter(&room, &last.error) == 0 && r->fn(r->arg, socket, &last.error) >= 0 && fflush(NULL) != 0)
+	if (room_enter(&room, &last.error) == 0 && r->fn(r->room_arg ? r->room_arg : r->arg, socket, &last.error) >= 0 && fflush(NULL) != 0)
 		error_errno(&last.error, errno, "cannot write");
 	socket_send(socket, &last, sizeof(last), NULL, 0);
 	_exit(0);
@@ -212,13 +212,14 @@ int remote_look(const struct reference *ref, const char *platform, bool raw, con
 	if (err < 0)
 		return error_wrap(e, "cannot look at %s/%s", ref->host, ref->path);
 	r.operation = FETCH_DOCUMENTS;
+	r.config = true;
 	r.platform = xstrdup(platform);
 	err = registry_run(&r, dirs.members, NULL, 0, &quiet, heard_top, &l, e);
 	if (err == 0 && !l.top[0])
 		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
 	l.folder = dirs.members;
 	if (err == 0)
-		err = remote_room_run(&(struct remote_room){ .dirs = &dirs.members, .n_dirs = 1, .fn = read_and_show, .arg = &l,
+		err = remote_room_run(&(struct remote_room){ .dirs = &dirs.members, .n_dirs = 1, .fn = read_and_show, .room_arg = &l,
 							     .accept_no_landlock = strv_has(conf->accept_lowered, "landlock") }, e);
 	staging_close(&dirs);
 	return err < 0 ? error_wrap(e, "cannot look at %s/%s", ref->host, ref->path) : 0;

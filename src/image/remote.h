@@ -34,7 +34,8 @@ struct remote_room {
 	const int *dirs;
 	size_t n_dirs;
 	bool accept_no_landlock;
-	int (*fn)(void *arg, int socket, struct error *e);
+	int (*fn)(void *room_arg, int socket, struct error *e);
+	void *room_arg; /* NULL: `arg` */
 	int (*heard)(void *arg, const void *message, size_t n, struct error *e); /* may be NULL */
 	void *arg;
 };

@@ -61,9 +61,8 @@ struct sign_subject {
 char *sign_statement(const char *hex);
 /* A bundle around a statement. The caller frees. */
 int sign_bundle(const struct privkey *k, const char *statement, char **bundle, struct error *e);
-/* The manifest that refers to the subject, and its descriptor for lists of referrers. The caller frees both. */
-void sign_referrer(const char *bundle, const char *predicate_type, const struct sign_subject *subject, int64_t now, char **manifest,
-		   char **listed);
+/* The manifest that refers to the subject. The caller frees. */
+void sign_referrer(const char *bundle, const char *predicate_type, const struct sign_subject *subject, int64_t now, char **manifest);
 
 /* Of an image that came by an index of platforms: the manifest that is here, the index, or the index and every image in it. */
 enum sign_what { SIGN_MANIFEST, SIGN_INDEX, SIGN_ALL };

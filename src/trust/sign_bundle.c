@@ -52,23 +52,17 @@ int sign_bundle(const struct privkey *k, const char *statement, char **bundle, s
 	return 0;
 }
 
-void sign_referrer(const char *bundle, const char *predicate_type, const struct sign_subject *subject, int64_t now, char **manifest,
-		   char **listed)
+void sign_referrer(const char *bundle, const char *predicate_type, const struct sign_subject *subject, int64_t now, char **manifest)
 {
-	char when[40], hex[65];
-	_cleanup_json_ json_t *j = NULL, *d = NULL;
+	char when[40];
+	_cleanup_json_ json_t *j = NULL;
 	json_t *notes;
 
 	clock_format((uint64_t)now * 1000000000, when);
 	notes = json_pack("{s:s,s:s,s:s}", "dev.sigstore.bundle.content", "dsse-envelope", "dev.sigstore.bundle.predicateType",
 			  predicate_type, "org.opencontainers.image.created", when);
-	j = json_pack("{s:i,s:s,s:s,s:o,s:[o],s:o,s:O}", "schemaVersion", 2, "mediaType", OCI_MANIFEST, "artifactType", SIGSTORE_BUNDLE,
+	j = json_pack("{s:i,s:s,s:s,s:o,s:[o],s:o,s:o}", "schemaVersion", 2, "mediaType", OCI_MANIFEST, "artifactType", SIGSTORE_BUNDLE,
 		      "config", descriptor_of(OCI_EMPTY, SIGN_EMPTY), "layers", descriptor_of(SIGSTORE_BUNDLE, bundle), "subject",
 		      descriptor(subject->media_type, subject->hex, subject->size), "annotations", notes);
 	*manifest = json_text(j);
-	sha256_hex(*manifest, strlen(*manifest), hex);
-	d = descriptor(OCI_MANIFEST, hex, strlen(*manifest));
-	json_object_set_new(d, "artifactType", json_string(SIGSTORE_BUNDLE));
-	json_object_set_new(d, "annotations", notes);
-	*listed = json_text(d);
 }

@@ -39,7 +39,8 @@ struct signing {
 	size_t n_kept;
 	bool answered;
 	struct error *incomplete; /* what the network's side could not fetch */
-	char *payload, *listed;
+	char *payload;
+	bool refers; /* it is a referrer, not a tag's */
 	struct buf sig, config, made;
 	bool attestations;
 	int here;		       /* DATA/signatures of the image, for attestations */
@@ -347,7 +348,6 @@ static int send(struct signing *s, struct error *e)
 		return err;
 	r.operation = FETCH_PUSH;
 	free(r.reference);
-	r.media_type = xstrdup(OCI_MANIFEST);
 	r.blobs = xcalloc(ARRAY_SIZE(fds), sizeof(*r.blobs));
 	if (s->payload)
 		err = add_blob(&r, fds, s->payload, strlen(s->payload), e);
@@ -357,12 +357,13 @@ static int send(struct signing *s, struct error *e)
 		err = add_blob(&r, fds, s->config.data, s->config.len, e);
 	if (err == 0)
 		err = add_blob(&r, fds, s->made.data, s->made.len, e);
-	if (s->listed) {
-		r.reference = xasprintf("sha256:%s", r.blobs[r.n_blobs - 1].hex);
-		r.subject = xstrdup(s->subject->hex);
-		r.referrer = xstrdup(s->listed);
-	} else {
-		r.reference = xasprintf("sha256-%s.%s", s->subject->hex, s->attestations ? "att" : "sig");
+	if (err == 0) {
+		struct fetch_blob *last = &r.blobs[r.n_blobs - 1];
+
+		/* A referrer goes by its digest: the registry, or who pushes it, enters it into the list of its subject. */
+		last->media_type = xstrdup(OCI_MANIFEST);
+		last->tag = s->refers ? NULL : xasprintf("sha256-%s.%s", s->subject->hex, s->attestations ? "att" : "sig");
+		r.reference = s->refers ? xasprintf("sha256:%s", last->hex) : xstrdup(last->tag);
 	}
 	if (err == 0)
 		err = registry_run(&r, -1, fds, r.n_blobs, &s->q->report, NULL, NULL, e);
@@ -392,7 +393,8 @@ static int make_bundle(struct signing *s, struct error *e)
 
 	if (r < 0)
 		return r;
-	sign_referrer(s->payload, COSIGN_SIGN_PREDICATE, s->subject, s->q->now, &manifest, &s->listed);
+	sign_referrer(s->payload, COSIGN_SIGN_PREDICATE, s->subject, s->q->now, &manifest);
+	s->refers = true;
 	buf_puts(&s->config, SIGN_EMPTY);
 	buf_puts(&s->made, manifest);
 	return 0;
@@ -411,7 +413,7 @@ static int make_tag(struct signing *s, struct error *e)
 static void forget_made(struct signing *s)
 {
 	free(steal_ptr(&s->payload));
-	free(steal_ptr(&s->listed));
+	s->refers = false;
 	free(steal_ptr(&s->parts));
 	s->n_parts = s->n_kept = 0;
 	s->answered = false;

@@ -79,3 +79,176 @@ asked() { grep -c "$1" "$T/certs/out" || true; }
     assert_exit 125
     assert_line 'all names have it'
 }
+
+# --- copies ---------------------------------------------------------------------------------------------------------
+
+remote_digest() { brig image inspect --remote -f '{{.Digest}}' "$1"; }
+# both_start: two registries, ONE and TWO, each with its own password file.
+both_start() {
+    mkdir -p "$T/two"
+    cp "$T/certs"/*.pem "$T/certs"/token.* "$T/two"
+    registry_start "$T/certs"
+    ONE=$REGISTRY
+    login
+    registry_start "$T/two"
+    TWO=$REGISTRY
+    login
+    REGISTRY=$ONE
+}
+both_stop() {
+    servers_stop "$T/two"
+    rm -rf "$T/two"
+}
+
+@test "image copy from registry to registry: one platform or all, the same digests, and nothing is sent twice" {
+    local before
+    both_start
+    put_multi team/multi:1
+    before=$(brig images -aq)
+    run brig image copy --all "$ONE/team/multi:1" "$TWO/other/name:2"
+    assert_ok
+    assert_line "^$TWO/other/name:2@$INDEX$"
+    assert_line '^6 of 6 blobs were not there yet$'
+    assert_line 'not verified: a copy asks nobody'
+    run skopeo inspect --raw --cert-dir "$BRIG_CONFIG/certs.d/$TWO" "docker://$TWO/other/name:2"
+    assert_eq "sha256:$(printf %s "$output" | sha256sum | cut -d' ' -f1)" "$INDEX"
+    assert_eq "$(brig image inspect --remote --platform "$PLATFORM" -f '{{.Manifest}}' "$TWO/other/name:2")" "$OTHER"
+    : >"$T/two/out"
+    run brig image copy -a "docker://$ONE/team/multi:1" "docker://$TWO/other/name:3"
+    assert_ok
+    assert_line '^0 of 6 blobs were not there yet$'
+    assert_eq "$(grep -c 'POST /v2/other/name/blobs' "$T/two/out" || true)" 0
+    # One platform alone, to another repository of the same registry: mounted there, not fetched and sent.
+    : >"$T/certs/out"
+    run brig image copy -q "$ONE/team/multi:1" "$ONE/one/only:1"
+    assert_ok
+    assert_eq "$output" "$ONE/one/only:1@$FIRST"
+    assert_eq "$(asked 'GET /v2/team/multi/blobs/')" 0
+    assert_eq "$(asked 'PUT /v2/one/only/blobs/uploads')" 0
+    [ "$(asked 'POST /v2/one/only/blobs/uploads/?mount=')" -gt 0 ] || fail "nothing was mounted"
+    run brig image copy -q --platform linux/s390x "$ONE/team/multi:1" "$ONE/one/only:2"
+    assert_exit 125
+    assert_line 'no image for linux/s390x'
+    run brig image copy -q "$ONE/team/nosuch:1" "$TWO/one/only:2"
+    assert_exit 125
+    assert_line '404'
+    run brig image copy -q "$ONE/team/multi:1" "$TWO/one/only@$INDEX"
+    assert_exit 125
+    assert_line 'to a tag, not to a digest'
+    # The store has no part in it, and nothing that was copied became trusted.
+    assert_eq "$(brig images -aq)" "$before"
+    [ -z "$(ls -A "$BRIG_DATA/loading")" ] || fail "it left a folder in loading"
+    both_stop
+}
+
+@test "image copy to and from OCI layouts, beside what is in them, with skopeo on the other side" {
+    registry_start "$T/certs"
+    login
+    run brig image copy -q -a "oci:$T/multi:v1" "$REGISTRY/from/layout:1"
+    assert_ok
+    assert_eq "$output" "$REGISTRY/from/layout:1@$INDEX"
+    run brig image copy -q -a "$REGISTRY/from/layout:1" "oci:$TT/out:x"
+    assert_ok
+    assert_eq "$output" "oci:$TT/out:x@$INDEX"
+    run skopeo copy -q --all --preserve-digests --insecure-policy "oci:$TT/out:x" "oci:$TT/theirs:y"
+    assert_ok
+    assert_eq "$(jq -r '.manifests[0].digest' "$TT/theirs/index.json")" "$INDEX"
+    run brig image copy -q "$REGISTRY/from/layout:1" "oci:$TT/out:y"
+    assert_ok
+    assert_eq "$(jq -r '.manifests | map(.annotations["org.opencontainers.image.ref.name"] + " " + .digest) | join(",")' "$TT/out/index.json")" \
+        "x $INDEX,y $FIRST"
+    run brig image copy -q "oci:$TT/out:y" "oci:$TT/out:x"
+    assert_ok
+    assert_eq "$(jq -r '.manifests | map(.digest) | unique | join(",")' "$TT/out/index.json")" "$FIRST"
+    run brig image copy -q "oci:$TT/out" "oci:$TT/new"
+    assert_exit 125
+    assert_line 'several images'
+    refute_file "$TT/new"
+    run brig image copy -q "oci:$TT/out:z" "oci:$TT/new"
+    assert_exit 125
+    assert_line 'the layout has no image "z"'
+    # What is wrong in the source never has its name at the destination.
+    layer=$(jq -r '.layers[0].digest[7:]' "$TT/out/blobs/sha256/${FIRST#*:}")
+    chmod u+w "$TT/out/blobs/sha256/$layer"
+    printf x | dd of="$TT/out/blobs/sha256/$layer" bs=1 seek=100 conv=notrunc status=none
+    run brig image copy -q "oci:$TT/out:y" "$REGISTRY/from/broken:1"
+    assert_exit 125
+    assert_line "$layer"
+    run brig image copy -q "oci:$TT/out:y" "oci:$TT/new:1"
+    assert_exit 125
+    assert_line "blob sha256:$layer has the digest"
+    refute_file "$TT/new"
+    run remote_digest "$REGISTRY/from/broken:1"
+    assert_exit 125
+    # And what is wrong at the destination is mended, not believed.
+    run brig image copy -q "$REGISTRY/from/layout:1" "oci:$TT/out:y"
+    assert_ok
+    assert_eq "$(sha256sum <"$TT/out/blobs/sha256/$layer" | cut -d' ' -f1)" "$layer"
+    mkdir "$TT/nolayout"
+    run brig image copy -q "$REGISTRY/from/layout:1" "oci:$TT/nolayout:1"
+    assert_exit 125
+    assert_line 'exists and is no OCI layout'
+}
+
+@test "image copy --signatures: cosign's tags and referrers come along, by registry, by layout and back" {
+    local hex
+    both_start
+    REGISTRY=$ONE
+    # The image under its own name, signed; and a referrer with the tag that lists it, as registries without the API have it.
+    brig push -q tiny "$ONE/team/app:1"
+    echo pass >"$TT/pass"
+    brig trust key --passphrase-file "$TT/pass" "$TT/me" >/dev/null
+    brig sign -q --key "$TT/me.private" --passphrase-file "$TT/pass" tiny "$ONE/team/app:1"
+    hex=$(remote_digest "$ONE/team/app:1")
+    hex=${hex#*:}
+    put() { curl -sS --fail --cacert "$T/certs/cert.pem" -u alice:secret -o /dev/null "$@"; }
+    printf '{}' >"$TT/empty"
+    empty=$(sha256sum <"$TT/empty" | cut -d' ' -f1)
+    where=$(curl -sS --fail --cacert "$T/certs/cert.pem" -u alice:secret -o /dev/null -D - -X POST "https://$ONE/v2/team/app/blobs/uploads/" |
+        tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+    put -X PUT -H 'Content-Type: application/octet-stream' --data-binary "@$TT/empty" "$where&digest=sha256:$empty"
+    jq -nc --arg e "sha256:$empty" --arg s "sha256:$hex" --argjson n "$(brig image inspect --remote --raw "$ONE/team/app:1" | wc -c)" '
+        {schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", artifactType: "application/vnd.example.note",
+         config: {mediaType: "application/vnd.oci.empty.v1+json", digest: $e, size: 2},
+         layers: [{mediaType: "application/vnd.oci.empty.v1+json", digest: $e, size: 2}],
+         subject: {mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $s, size: $n}}' | tr -d '\n' >"$TT/note"
+    note=sha256:$(sha256sum <"$TT/note" | cut -d' ' -f1)
+    put -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary "@$TT/note" \
+        "https://$ONE/v2/team/app/manifests/$note"
+    jq -nc --arg d "$note" --argjson n "$(stat -c %s "$TT/note")" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
+        manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $d, size: $n, artifactType: "application/vnd.example.note"}]}' \
+        >"$TT/list"
+    put -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary "@$TT/list" \
+        "https://$ONE/v2/team/app/manifests/sha256-$hex"
+    run brig image copy "$ONE/team/app:1" "$TWO/without/app:1"
+    assert_ok
+    run brig image tags "$TWO/without/app"
+    assert_eq "$output" 1
+    run brig image copy --signatures "$ONE/team/app:1" "$TWO/team/app:1"
+    assert_ok
+    assert_line '^2 signatures and other referrers came along$'
+    check_along "$TWO/team/app"
+    run brig image copy -q --signatures "$ONE/team/app:1" "oci:$TT/along:1"
+    assert_ok
+    assert_eq "$(jq '.manifests | length' "$TT/along/index.json")" 3
+    run brig image copy -q --signatures "oci:$TT/along" "$TWO/again/app:1"
+    assert_ok
+    check_along "$TWO/again/app"
+    # A second copy changes nothing: the list does not grow.
+    brig image copy -q --signatures "$ONE/team/app:1" "$TWO/team/app:1"
+    check_along "$TWO/team/app"
+    both_stop
+}
+# check_along REPOSITORY: the tags, and the referrer once in its list.
+check_along() {
+    run brig image tags "$1"
+    assert_ok
+    assert_eq "$output" "$(printf '1\nsha256-%s\nsha256-%s.sig' "$hex" "$hex")"
+    run brig image inspect --remote --raw "$1:sha256-$hex"
+    assert_ok
+    assert_eq "$(jq -r '.manifests | map(.digest + " " + .artifactType) | join(",")' <<<"$output")" "$note application/vnd.example.note"
+    assert_eq "$(remote_raw_digest "$1@$note")" "$note"
+    assert_eq "$(remote_raw_digest "$1:sha256-$hex.sig")" "$(remote_raw_digest "$ONE/team/app:sha256-$hex.sig")"
+    brig image copy -q "$1:sha256-$hex.sig" "oci:$TT/sig-${1//\//-}"
+}
+remote_raw_digest() { echo "sha256:$(brig image inspect --remote --raw "$1" | sha256sum | cut -d' ' -f1)"; }
