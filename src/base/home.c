@@ -68,23 +68,53 @@ static int user_home(char *out, size_t size, const char *xdg, const char *below,
 	return snprintf(out, size, "%s/%s/brig", home, below);
 }
 
+static char data_path[PATH_MAX];
+static int data_fd = -1;
+
 const char *home_data_path(struct error *e)
 {
-	static char path[PATH_MAX];
 	const char *own = absolute_env("BRIG_DATA");
 	int n;
 
-	if (path[0])
-		return path;
+	if (data_path[0])
+		return data_path;
 	if (own)
-		n = snprintf(path, sizeof(path), "%s", own);
+		n = snprintf(data_path, sizeof(data_path), "%s", own);
 	else if (home_is_root())
-		n = snprintf(path, sizeof(path), "/var/lib/brig");
+		n = snprintf(data_path, sizeof(data_path), "/var/lib/brig");
 	else
-		n = user_home(path, sizeof(path), "XDG_DATA_HOME", ".local/share", e);
+		n = user_home(data_path, sizeof(data_path), "XDG_DATA_HOME", ".local/share", e);
 	if (n < 0)
 		return NULL;
-	return path;
+	return data_path;
+}
+
+int home_data_use(const char *path, struct error *e)
+{
+	static char *before;
+	static bool used;
+	int r;
+
+	if (path && !used) {
+		const char *own = getenv("BRIG_DATA");
+
+		home_run_path(NULL); /* may lie below the data: it stays where it is */
+		before = own ? xstrdup(own) : NULL;
+		used = true;
+	}
+	if (path)
+		r = setenv("BRIG_DATA", path, 1);
+	else
+		r = before ? setenv("BRIG_DATA", before, 1) : unsetenv("BRIG_DATA");
+	if (r < 0)
+		return error_errno(e, errno, "BRIG_DATA");
+	if (!path) {
+		free(steal_ptr(&before));
+		used = false;
+	}
+	cleanup_close(&data_fd);
+	data_path[0] = 0;
+	return 0;
 }
 
 const char *home_run_path(struct error *e)
@@ -213,16 +243,15 @@ static int open_own(const char *path, struct error *e)
 
 int home_data(struct error *e)
 {
-	static int fd = -1;
 	const char *path;
 
-	if (fd >= 0)
-		return fd;
+	if (data_fd >= 0)
+		return data_fd;
 	path = home_data_path(e);
 	if (!path)
 		return e ? e->code : -ENOENT;
-	fd = open_own(path, e);
-	return fd;
+	data_fd = open_own(path, e);
+	return data_fd;
 }
 
 int home_run(struct error *e)

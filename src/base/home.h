@@ -29,6 +29,11 @@ int home_run(struct error *e);
 
 /* The paths of the same, for messages and for programs that we start. Static storage; NULL with `e` filled. */
 const char *home_data_path(struct error *e);
+/*
+ * Another data folder (absolute, there), for this process and those that it starts, until it is called with NULL. What was asked for before
+ * does not stick to it; descriptors that home_data() gave are closed.
+ */
+int home_data_use(const char *path, struct error *e);
 const char *home_run_path(struct error *e);
 const char *home_config_path(struct error *e);
 

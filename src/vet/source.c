@@ -158,7 +158,7 @@ int vet_source_bill(struct vet_source *s, const char *path, struct error *e)
 	return 0;
 }
 
-/* A store that nobody else knows: brig's own data folder for the rest of this process's life. */
+/* A store that nobody else knows, as brig's data folder until home_data_use(NULL). */
 static int make_scratch(char **scratch, struct error *e)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -166,10 +166,8 @@ static int make_scratch(char **scratch, struct error *e)
 
 	if (!mkdtemp(path))
 		return error_errno(e, errno, "cannot make %s", path);
-	if (setenv("BRIG_DATA", path, 1) < 0)
-		return error_errno(e, errno, "setenv");
 	*scratch = steal_ptr(&path);
-	return 0;
+	return home_data_use(*scratch, e);
 }
 
 int vet_source_archive(struct vet_source *s, const struct vet_archive *a, char **scratch, struct error *e)
@@ -179,7 +177,7 @@ int vet_source_archive(struct vet_source *s, const struct vet_archive *a, char *
 				    .keep_names = true, .progress = a->progress, .arg = a->arg };
 	struct load_result got = { 0 };
 	struct conf conf;
-	int r;
+	int r, back;
 
 	if (input < 0)
 		return error_errno(e, errno, "cannot open %s", a->path);
@@ -201,5 +199,7 @@ int vet_source_archive(struct vet_source *s, const struct vet_archive *a, char *
 		r = vet_source_image(s, ref, e);
 	}
 	load_result_free(&got);
-	return r;
+	/* What is looked at is open; the advisories and all else are this machine's. */
+	back = home_data_use(NULL, r == 0 ? e : NULL);
+	return r < 0 ? r : back;
 }
