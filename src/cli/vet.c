@@ -26,7 +26,7 @@ struct vet_cli_options {
 	char *format, *fail_on, *output, *type, *platform, *policy, *name, **rules;
 	char *key, *passphrase_file;
 	bool quiet, attest;
-	char **vex, **ignore;
+	char **vex, **ignore, **sarif;
 	bool require_db;
 };
 
@@ -48,6 +48,8 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct vet_cli_options, vex, "vex", 0, CLI_LIST, "FILE", "an OpenVEX document: what it says is not affected is no finding", "files"),
 	CLI_OPT(struct vet_cli_options, ignore, "ignore", 0, CLI_LIST, "FILE",
 		"vulnerabilities that do not count, a line each: ID PACKAGE|* LAST-DAY REASON", "files"),
+	CLI_OPT(struct vet_cli_options, sarif, "sarif-in", 0, CLI_LIST, "FILE",
+		"what another tool found about it (SARIF 2.1.0) stands in the report too, and counts, as TOOL/RULE", "files"),
 	CLI_OPT(struct vet_cli_options, require_db, "require-db", 0, CLI_FLAG, NULL,
 		"fail with 2 when there are no advisories for the packages of the image (brig vet db)", NULL),
 	CLI_OPT(struct vet_cli_options, policy, "policy", 0, CLI_STRING, "FILE",
@@ -391,7 +393,8 @@ static int look_and_conclude(const struct vet_cli_options *o, const char *arg, s
 
 static int vet(const struct vet_cli_options *o, const char *arg, struct error *e)
 {
-	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .require_db = o->require_db };
+	struct vet_options choice = { .rules = o->rules, .vex = o->vex, .ignore = o->ignore, .sarif = o->sarif,
+				      .require_db = o->require_db };
 	struct vet_look how = { .options = &choice };
 	_cleanup_(vet_policy_free) struct vet_policy policy = { 0 };
 	_cleanup_attesting_ struct attesting attesting = { .key = o->key, .passphrase_file = o->passphrase_file, .policy = o->policy };

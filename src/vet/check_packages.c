@@ -166,7 +166,7 @@ static void read_rpm(struct vet *v, struct inventory *inv)
 {
 	static const char *const dirs[] = { "var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm" };
 	static const char *const names[] = { "rpmdb.sqlite", "Packages.db", "Packages" };
-	const struct vet_file *seen[ARRAY_SIZE(dirs) * ARRAY_SIZE(names)];
+	const struct vet_file *seen[ARRAY_SIZE(dirs) * ARRAY_SIZE(names)], *empty = NULL;
 	size_t n_seen = 0;
 
 	for (size_t d = 0; d < ARRAY_SIZE(dirs); d++) {
@@ -178,12 +178,18 @@ static void read_rpm(struct vet *v, struct inventory *inv)
 			/* One folder is a link to the other in many distributions. */
 			for (size_t k = 0; k < n_seen; k++)
 				again |= seen[k] == f;
+			if (f && f->inode->type == 'f' && f->inode->size == 0)
+				empty = f;
 			if (!f || again || f->inode->type != 'f' || f->inode->size == 0)
 				continue;
 			seen[n_seen++] = f;
 			read_rpm_database(v, inv, f, dirs[d], names[i]);
 		}
 	}
+	/* Beside another database it is what an upgrade left; alone it hides everything. */
+	if (empty && !inv->has[PKG_RPM])
+		vet_add(v, "packages", "V3-database-empty", VET_MEDIUM, empty, NULL, "nobody can tell which files belong to the distribution",
+			"rpm's database is an empty file");
 }
 
 /* ---- the check ---- */

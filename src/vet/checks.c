@@ -15,6 +15,7 @@
 	CHECK(hardening) \
 	CHECK(config) \
 	CHECK(vulnerabilities) \
+	CHECK(sarif) \
 
 /* clang-format on */
 

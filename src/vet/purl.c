@@ -11,7 +11,7 @@ static int hex(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static char *decode(const char *s, size_t n)
+char *purl_decode(const char *s, size_t n)
 {
 	char *out = xmalloc(n + 1);
 	size_t o = 0;
@@ -54,10 +54,10 @@ bool purl_read(const char *s, struct purl *out)
 		if (rest[i] == '@' && rest[i - 1] != '/')
 			at = rest + i;
 	if (at) {
-		out->version = decode(at + 1, n - (size_t)(at + 1 - rest));
+		out->version = purl_decode(at + 1, n - (size_t)(at + 1 - rest));
 		n = (size_t)(at - rest);
 	}
-	out->name = decode(rest, n);
+	out->name = purl_decode(rest, n);
 	return true;
 }
 
@@ -67,6 +67,6 @@ char *purl_qualifier(const struct purl *p, const char *key, size_t n)
 
 	for (; s && *s; s += strcspn(s, "&"), s += *s == '&')
 		if (strncmp(s, key, n) == 0 && s[n] == '=')
-			return decode(s + n + 1, strcspn(s + n + 1, "&"));
+			return purl_decode(s + n + 1, strcspn(s + n + 1, "&"));
 	return NULL;
 }

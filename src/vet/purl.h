@@ -17,3 +17,5 @@ void purl_free(struct purl *p);
 bool purl_read(const char *s, struct purl *out);
 /* The value of a qualifier of `n` letters, decoded; the caller frees; NULL: absent. */
 char *purl_qualifier(const struct purl *p, const char *key, size_t n);
+/* %XX decoded, what is none kept; the caller frees. */
+char *purl_decode(const char *s, size_t n);

@@ -36,7 +36,7 @@ struct vet_layer {
 };
 
 struct vet_finding {
-	const char *check;    /* "impostor", "integrity", "accounts", "secrets", "malware", "hardening", "config", "vulnerabilities", "vet" */
+	const char *check;    /* "impostor", "integrity", "accounts", "secrets", "malware", "hardening", "config", "vulnerabilities", "sarif", "vet" */
 	const char *rule;     /* stable, for exceptions and SARIF: "V1-ssh-server", "V3-changed" */
 	enum vet_level level;
 	char *title;	      /* one line: what */
@@ -53,6 +53,7 @@ struct vet_options {
 	enum vet_level fail_on; /* findings of this level or worse fail; VET_LEVELS with `never` */
 	bool never;
 	char **vex, **ignore; /* --vex, --ignore FILE: vulnerabilities that do not count, see excuse.h */
+	char **sarif;	      /* --sarif-in FILE: what other tools found, see sarif.h */
 	bool require_db;      /* --require-db: without advisories for its packages the look fails */
 	const struct vet_policy *policy; /* --policy FILE, or the gate's; NULL: none */
 };
@@ -141,5 +142,5 @@ struct vet_check {
 	int (*prepare)(struct vet *v, struct error *e);
 	int (*run)(struct vet *v, struct error *e);
 };
-/* In the order in which they run: packages, integrity, impostor, accounts, secrets, malware, hardening, config, vulnerabilities. */
+/* In the order in which they run: packages, integrity, impostor, accounts, secrets, malware, hardening, config, vulnerabilities, sarif. */
 extern const struct vet_check *const vet_checks[]; /* NULL ends it */
