@@ -2,6 +2,7 @@
 #include "trust/judge.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "trust/identity.h"
 #include "trust/policy.h"
 
@@ -82,6 +83,25 @@ static int verify(const struct judged *j, size_t i, size_t k, const struct sig_k
 	return 0;
 }
 
+/* A verdict of brig vet: it passed there, and had nothing worse than is let pass here. A count that is not there is no zero. */
+static int check_vetted(const struct requirement *r, const json_t *predicate, struct error *e)
+{
+	const json_t *counts = json_object_get(predicate, "counts");
+
+	if (!streq(json_string_value(json_object_get(predicate, "verdict")), "passed"))
+		return error_set(e, EKEYREJECTED, "it does not say that the image passed brig vet");
+	for (size_t i = 0; r->at_most && require_vet_levels[i] && !streq(require_vet_levels[i], r->at_most); i++) {
+		const json_t *n = json_object_get(counts, require_vet_levels[i]);
+
+		if (!json_is_integer(n))
+			return error_set(e, EKEYREJECTED, "it does not say how many findings of level %s there are", require_vet_levels[i]);
+		if (json_integer_value(n) != 0)
+			return error_set(e, EKEYREJECTED, "it tells of findings of level %s, and trust.json lets pass at most %s",
+					 require_vet_levels[i], r->at_most);
+	}
+	return 0;
+}
+
 /* What an attestation is of must be what is asked for; a signature must not be an attestation: an SBOM is no approval. */
 static int check_predicate(const struct requirement *r, const struct sig_claim *c, struct error *e)
 {
@@ -94,6 +114,8 @@ static int check_predicate(const struct requirement *r, const struct sig_claim *
 			       error_set(e, EKEYREJECTED, "it is an attestation (%.100s), not a signature", type);
 	if (!streq(type, r->predicate_type))
 		return error_set(e, EKEYREJECTED, "it is no attestation of %.150s", r->predicate_type);
+	if (streq(type, VET_PREDICATE))
+		return check_vetted(r, predicate, e);
 	if (!r->builder)
 		return 0;
 	/* SLSA provenance v1, and v0.2 */
@@ -112,9 +134,29 @@ static int check_digest(const struct judged *j, const struct sig_claim *c, struc
 	return j->index_fits ? 0 : error_set(e, EKEYREJECTED, "it was made for an index that is not here or has not this image; pull it again");
 }
 
-static int check_time(const struct asking *q, const struct sig_claim *c, struct error *e)
+/* How long a signature counts: the scope's expiry, the requirement's maxAge, whichever is less; 0: for ever. */
+static int64_t age_of(const struct asking *q, const struct requirement *r)
 {
-	if (!q->expiry_s && !q->not_before)
+	return q->expiry_s && (!r->max_age_s || q->expiry_s < r->max_age_s) ? q->expiry_s : r->max_age_s;
+}
+
+/* A verdict of brig vet says itself when it was made; its signer is believed that as a GPG signature's maker is. */
+static void take_time(struct sig_claim *c)
+{
+	const char *when = json_string_value(json_object_get(json_object_get(c->more, "predicate"), "timeVerified"));
+	uint64_t ns;
+
+	if (c->time || !streq(json_string_value(json_object_get(c->more, "predicateType")), VET_PREDICATE))
+		return;
+	if (when && strchr(when, 'T') && clock_parse(when, &ns) == 0)
+		c->time = (int64_t)(ns / 1000000000);
+}
+
+static int check_time(const struct asking *q, const struct requirement *r, const struct sig_claim *c, struct error *e)
+{
+	int64_t age = age_of(q, r);
+
+	if (!age && !q->not_before)
 		return 0;
 	if (!c->time)
 		return error_set(e, EKEYREJECTED, "it does not say when it was made, which trust.json wants to know");
@@ -122,7 +164,7 @@ static int check_time(const struct asking *q, const struct sig_claim *c, struct 
 		return error_set(e, EKEYREJECTED, "it was made in the future");
 	if (q->not_before && c->time < q->not_before)
 		return error_set(e, EKEYREJECTED, "it is older than notBefore of trust.json allows");
-	if (q->expiry_s && q->now - c->time >= q->expiry_s)
+	if (age && q->now - c->time >= age)
 		return error_set(e, EKEYEXPIRED, "it has expired by trust.json");
 	return 0;
 }
@@ -150,22 +192,24 @@ static void limit_until(struct answered *out, int64_t until)
 		out->until = until;
 }
 
-static int check_claim(const struct judged *j, const struct requirement *r, const struct sig_claim *c, struct error *e)
+static int check_claim(const struct judged *j, const struct requirement *r, struct sig_claim *c, struct error *e)
 {
 	int err = check_digest(j, c, e);
 
+	take_time(c);
 	if (err == 0)
 		err = check_predicate(r, c, e);
 	if (err == 0 && !identity_fits(&r->identity, j->q->image, c->identity, r->own_scope || r->predicate_type, e))
 		err = -EKEYREJECTED;
 	if (err == 0)
-		err = check_time(j->q, c, e);
+		err = check_time(j->q, r, c, e);
 	return err == 0 ? check_version(j, c, e) : err;
 }
 
 struct tally {
 	char **signers;
-	struct buf refused; /* reasons, a few */
+	struct buf refused; /* reasons, a few, each once */
+	char **reasons;
 	size_t n_refused;
 };
 
@@ -175,9 +219,12 @@ static void note_refused(struct tally *t, const struct error *e)
 
 	while (n > 0 && (e->text[n - 1] == '\n' || e->text[n - 1] == ' '))
 		n--;
-	if (t->n_refused++ >= 3)
+	_cleanup_free_ char *reason = xstrndup(e->text, n < 140 ? n : 140);
+
+	if (strv_has(t->reasons, reason) || t->n_refused++ >= 3)
 		return;
-	buf_printf(&t->refused, "%s%.*s", t->n_refused > 1 ? "; " : "", (int)(n < 140 ? n : 140), e->text);
+	buf_printf(&t->refused, "%s%s", t->n_refused > 1 ? "; " : "", reason);
+	strv_add_copy(&t->reasons, reason);
 }
 
 static void weigh(const struct judged *j, size_t k, struct tally *t, struct answered *out)
@@ -201,8 +248,8 @@ static void weigh(const struct judged *j, size_t k, struct tally *t, struct answ
 		}
 		if (!strv_has(t->signers, c.signer ? c.signer : "?"))
 			strv_add_copy(&t->signers, c.signer ? c.signer : "?");
-		if (j->q->expiry_s)
-			limit_until(out, c.time + j->q->expiry_s);
+		if (age_of(j->q, r))
+			limit_until(out, c.time + age_of(j->q, r));
 		limit_until(out, json_integer_value(json_object_get(c.more, "expires")));
 	}
 	material_free(&m);
@@ -216,13 +263,14 @@ void judge(const struct judged *j, struct answered *out)
 	for (size_t k = 0; k < j->q->require.n; k++) {
 		const struct requirement *r = &j->q->require.list[k];
 		_cleanup_free_ char *words = require_words(r);
-		_cleanup_strv_ char **signers = NULL;
+		_cleanup_strv_ char **signers = NULL, **reasons = NULL;
 		_cleanup_buf_ struct buf refused = { 0 };
 		struct tally t = { 0 };
 		size_t have;
 
 		weigh(j, k, &t, out);
 		signers = t.signers;
+		reasons = t.reasons;
 		refused = t.refused;
 		have = strv_len(signers);
 		if (have >= r->threshold) {

@@ -107,29 +107,6 @@ int policy_parse(struct policy *p, const char *text, size_t n, const char *what,
 
 /* --- trust.json --------------------------------------------------------------------------------------------------- */
 
-int policy_parse_age(const char *s, int64_t *seconds)
-{
-	static const struct {
-		char unit;
-		int64_t seconds;
-	} units[] = { { 'd', 86400 }, { 'w', 604800 } };
-	size_t n = strlen(s);
-	uint64_t ns, v;
-
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		_cleanup_free_ char *number = n > 1 && s[n - 1] == units[i].unit ? xstrndup(s, n - 1) : NULL;
-
-		if (number && parse_u64(number, 1, 100000, &v) == 0) {
-			*seconds = (int64_t)v * units[i].seconds;
-			return 0;
-		}
-	}
-	if (parse_duration(s, &ns) < 0 || ns < 1000000000)
-		return -EINVAL;
-	*seconds = (int64_t)(ns / 1000000000);
-	return 0;
-}
-
 bool policy_version_valid(const char *s)
 {
 	size_t parts = 0;
@@ -180,7 +157,7 @@ static int take_extra(struct extra_entry *x, const char *key, const json_t *v, c
 		return 0;
 	}
 	if (streq(key, "expiry"))
-		return s && policy_parse_age(s, &x->expiry_s) == 0 ? 0 : error_set(e, EBADMSG, "%s.expiry: give an age like \"90d\"", where);
+		return s && require_parse_age(s, &x->expiry_s) == 0 ? 0 : error_set(e, EBADMSG, "%s.expiry: give an age like \"90d\"", where);
 	if (streq(key, "notBefore")) {
 		if (!s || !strchr(s, 'T') || clock_parse(s, &ns) < 0 || ns < 1000000000)
 			return error_set(e, EBADMSG, "%s.notBefore: give a time like \"2026-01-01T00:00:00Z\"", where);

@@ -19,7 +19,7 @@
  *
  *	{"scopes": {"quay.io/team/app": {
  *		"require": [REQUIREMENT...],	as in policy.json, with more (trust/require.h): threshold, role, type notationSigned,
- *						predicateType and builder for attestations, signedIdentity anyIdentity
+ *						predicateType, builder and atMost for attestations, maxAge, signedIdentity anyIdentity
  *		"threshold": 2,			so many different signers for each requirement of policy.json
  *		"expiry": "90d",		signatures count for so long after they were made
  *		"notBefore": "2026-01-01T00:00:00Z",	older signatures do not count (rollback)
@@ -70,8 +70,6 @@ int policy_parse_extra(struct policy *p, const char *text, size_t n, const char 
 const struct policy_entry *policy_find(const struct policy *p, const char *image);
 const struct extra_entry *policy_find_extra(const struct policy *p, const char *image);
 
-/* "90d", "36h", "2w"; also what parse_duration() takes. Seconds. */
-int policy_parse_age(const char *s, int64_t *seconds);
 /* Versions of dotted numbers, with or without a leading v: <0, 0, >0. Whether it is one. */
 bool policy_version_valid(const char *s);
 int policy_version_compare(const char *a, const char *b);

@@ -60,6 +60,7 @@ static void free_one(struct requirement *r)
 	free(r->role);
 	free(r->predicate_type);
 	free(r->builder);
+	free(r->at_most);
 }
 
 void require_free(struct requirements *r)
@@ -261,6 +262,45 @@ static int take_subjects(const struct reading *t, const char *key, const json_t 
 	return *to ? 0 : error_set(t->e, EBADMSG, "%s.%s: not a list with something in it", t->where, key);
 }
 
+/* The levels of brig vet, worst first; NULL ends them. */
+const char *const require_vet_levels[] = { "critical", "high", "medium", "low", "info", NULL };
+
+static int take_level(const struct reading *t, const json_t *v, char **to)
+{
+	const char *s = json_string_value(v);
+	size_t i = 0;
+
+	while (require_vet_levels[i] && !streq(require_vet_levels[i], s))
+		i++;
+	if (!s || (!require_vet_levels[i] && !streq(s, "none")))
+		return error_set(t->e, EBADMSG, "%s.atMost: not critical, high, medium, low, info or none", t->where);
+	*to = xstrdup(s);
+	return 0;
+}
+
+int require_parse_age(const char *s, int64_t *seconds)
+{
+	static const struct {
+		char unit;
+		int64_t seconds;
+	} units[] = { { 'd', 86400 }, { 'w', 604800 } };
+	size_t n = strlen(s);
+	uint64_t ns, v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		_cleanup_free_ char *number = n > 1 && s[n - 1] == units[i].unit ? xstrndup(s, n - 1) : NULL;
+
+		if (number && parse_u64(number, 1, 100000, &v) == 0) {
+			*seconds = (int64_t)v * units[i].seconds;
+			return 0;
+		}
+	}
+	if (parse_duration(s, &ns) < 0 || ns < 1000000000)
+		return -EINVAL;
+	*seconds = (int64_t)(ns / 1000000000);
+	return 0;
+}
+
 /* What trust.json may say beside. 1: it was that. */
 static int take_more(const struct reading *t, const char *key, const json_t *v, struct requirement *q)
 {
@@ -289,6 +329,13 @@ static int take_more(const struct reading *t, const char *key, const json_t *v, 
 		return take_text(t, key, v, &q->predicate_type) < 0 ? t->e->code : 1;
 	if (streq(key, "builder") && q->type == REQUIRE_SIGSTORE)
 		return take_text(t, key, v, &q->builder) < 0 ? t->e->code : 1;
+	if (streq(key, "atMost") && q->type == REQUIRE_SIGSTORE)
+		return take_level(t, v, &q->at_most) < 0 ? t->e->code : 1;
+	if (streq(key, "maxAge")) {
+		const char *s = json_string_value(v);
+
+		return s && require_parse_age(s, &q->max_age_s) == 0 ? 1 : error_set(t->e, EBADMSG, "%s.maxAge: give an age like \"90d\"", t->where);
+	}
 	if (!streq(key, "threshold"))
 		return 0;
 	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > KEYS_MAX)
@@ -351,6 +398,8 @@ static int check_whole(const struct reading *t, const struct requirement *q, boo
 		return error_set(t->e, EBADMSG, "%s: exactly one source of keys is needed", t->where);
 	if (q->fulcio && q->rekor.n == 0)
 		return error_set(t->e, EBADMSG, "%s: fulcio needs a rekorPublicKeyPath or rekorPublicKeyData", t->where);
+	if (q->at_most && !streq(q->predicate_type, VET_PREDICATE))
+		return error_set(t->e, EBADMSG, "%s: atMost is of a verdict of brig vet: predicateType must be " VET_PREDICATE, t->where);
 	if (q->builder && !q->predicate_type)
 		return error_set(t->e, EBADMSG, "%s: builder is of an attestation: predicateType is missing", t->where);
 	return 0;
@@ -453,6 +502,7 @@ static const struct {
 	{ "role", offsetof(struct requirement, role) },
 	{ "predicate_type", offsetof(struct requirement, predicate_type) },
 	{ "builder", offsetof(struct requirement, builder) },
+	{ "at_most", offsetof(struct requirement, at_most) },
 };
 
 #define MEMBER(r, table, i, type) ((type *)((char *)(r) + (table)[i].at))
@@ -476,8 +526,8 @@ json_t *require_json(const struct requirements *r)
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct requirement *q = &r->list[i];
-		json_t *j = json_pack("{s:i,s:i,s:I,s:b,s:b,s:b}", "type", q->type, "identity", q->identity.type, "threshold",
-				      (json_int_t)q->threshold, "fulcio", q->fulcio, "own_scope", q->own_scope, "signing_authority",
+		json_t *j = json_pack("{s:i,s:i,s:I,s:I,s:b,s:b,s:b}", "type", q->type, "identity", q->identity.type, "threshold",
+				      (json_int_t)q->threshold, "max_age", (json_int_t)q->max_age_s, "fulcio", q->fulcio, "own_scope", q->own_scope, "signing_authority",
 				      q->signing_authority);
 
 		for (size_t k = 0; k < ARRAY_SIZE(part_lists); k++)
@@ -525,6 +575,8 @@ static int one_from_json(const json_t *j, struct requirement *q, struct error *e
 		r = json_get_int(j, "question", "identity", IDENTITY_EXACT, IDENTITY_ANY, &identity, e);
 	if (r == 0)
 		r = json_get_int(j, "question", "threshold", 1, KEYS_MAX, &threshold, e);
+	if (r == 0)
+		r = json_get_int(j, "question", "max_age", 0, INT64_MAX, &q->max_age_s, e);
 	if (r == 0)
 		r = json_get_bool(j, "question", "fulcio", &q->fulcio, e);
 	if (r == 0)
@@ -580,6 +632,7 @@ char *require_words(const struct requirement *r)
 	const char *kind = r->type == REQUIRE_SIGSTORE && r->roots.n ? "a sigstore certificate" : how[r->type];
 	const char *at = p->n ? p->list[0].path ? p->list[0].path : p->list[0].field : "";
 
-	return xasprintf("%s%s%s of %.120s%s%s%.100s", r->role ? r->role : "", r->role ? ": " : "", kind, at, p->n > 1 ? ", ..." : "",
-			 r->predicate_type ? " on an attestation " : "", r->predicate_type ? r->predicate_type : "");
+	return xasprintf("%s%s%s of %.120s%s%s%.100s%s%s", r->role ? r->role : "", r->role ? ": " : "", kind, at, p->n > 1 ? ", ..." : "",
+			 r->predicate_type ? " on an attestation " : "", r->predicate_type ? r->predicate_type : "",
+			 r->at_most ? ", at most " : "", r->at_most ? r->at_most : "");
 }

@@ -61,6 +61,8 @@ struct requirement {
 	char *predicate_type;  /* an attestation of this type is asked for, not a signature; NULL */
 	bool signing_authority; /* notation: the roots are of signing authorities */
 	char *builder;	       /* of a provenance: builder.id, exact; NULL */
+	char *at_most;	       /* of a verdict of brig vet: the worst level of a finding that is let pass, or "none"; NULL: whatever passed there */
+	int64_t max_age_s;     /* signatures and attestations count for so long after they were made; 0: not said */
 };
 
 struct requirements {
@@ -78,6 +80,12 @@ int require_load(struct requirements *r, struct error *e);
 /* Loaded requirements as JSON, with nothing left to look up, and back; for the process that verifies. */
 json_t *require_json(const struct requirements *r);
 int require_from_json(const json_t *j, struct requirements *out, struct error *e);
+
+/* The levels of brig vet, worst first; NULL ends them. */
+extern const char *const require_vet_levels[];
+
+/* "90d", "36h", "2w"; also what parse_duration() takes. Seconds. */
+int require_parse_age(const char *s, int64_t *seconds);
 
 /* A short description of who may sign, for people: "a key of /etc/keys/a.pub". To free. */
 char *require_words(const struct requirement *r);

@@ -19,6 +19,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* What `brig vet --attest` states; its predicate is described in vet/attest.h. */
+#define VET_PREDICATE "https://brig.dev/attestation/vet/v1"
+
 enum { SIG_BLOB_MAX = 4 * 1024 * 1024, SIG_DIGEST_SIZE = 65 };
 
 struct sig_blob {

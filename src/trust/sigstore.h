@@ -53,7 +53,6 @@ int intoto_claim(const void *payload, size_t n, const char *want, struct sig_cla
 const char *intoto_kind(const char *predicate_type);
 #define SIGSTORE_BUNDLE "application/vnd.dev.sigstore.bundle.v0.3+json"
 #define COSIGN_SIGN_PREDICATE "https://sigstore.dev/cosign/sign/v1"
-#define VET_PREDICATE "https://brig.dev/attestation/vet/v1"
 
 /* The payload of a simple signing signature ("cosign container image signature"), already verified. */
 int cosign_payload_claim(const void *payload, size_t n, struct sig_claim *out, struct error *e);

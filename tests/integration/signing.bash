@@ -74,11 +74,14 @@ sign_by_hand() {
     manifest_put "$1" "sha256-$2.sig" "$MANIFEST" "$TT/manifest"
 }
 
-# attest REPO HEX KEY TYPE: a bundle v0.3 with a statement of that type about the image, as a referrer by the fallback tag.
+provenance_predicate='{"runDetails":{"builder":{"id":"https://builder.test"}}}'
+
+# attest REPO HEX KEY TYPE [PREDICATE]: a bundle v0.3 with a statement of that type about the image, as a referrer by the fallback tag,
+# alone in the list (with MORE=1 behind those that are there).
 attest() {
     local payload sig type=application/vnd.dev.sigstore.bundle.v0.3+json
-    printf '{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"}}],"predicateType":"%s","predicate":{"runDetails":{"builder":{"id":"https://builder.test"}}}}' \
-        "$2" "$4" >"$TT/statement"
+    printf '{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"%s"}}],"predicateType":"%s","predicate":%s}' \
+        "$2" "$4" "${5:-$provenance_predicate}" >"$TT/statement"
     printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(stat -c %s "$TT/statement")" | cat - "$TT/statement" >"$TT/pae"
     openssl dgst -sha256 -sign "$T/$3.private" -out "$TT/sig" "$TT/pae"
     payload=$(base64 -w0 "$TT/statement") sig=$(base64 -w0 "$TT/sig")
@@ -98,5 +101,10 @@ refer() {
     jq -nc --arg a "$3" --arg m "$MANIFEST" --arg d "sha256:$(sha256sum "$TT/referrer" | cut -d' ' -f1)" \
         --argjson n "$(stat -c %s "$TT/referrer")" '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
         manifests: [{mediaType: $m, digest: $d, size: $n, artifactType: $a}]}' >"$TT/index"
+    if [ -n "${MORE:-}" ]; then
+        registry_curl -H 'Accept: application/vnd.oci.image.index.v1+json' "https://$REGISTRY/v2/$1/manifests/sha256-$2" |
+            jq -c --slurpfile own "$TT/index" '.manifests += $own[0].manifests' >"$TT/longer"
+        mv "$TT/longer" "$TT/index"
+    fi
     manifest_put "$1" "sha256-$2" application/vnd.oci.image.index.v1+json "$TT/index"
 }
