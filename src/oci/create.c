@@ -88,8 +88,8 @@ static int check(const struct making *m, struct error *e)
 
 	if (!c->has_process)
 		return error_set(e, EINVAL, "config.json: process: is missing");
-	if (!c->ns[OCI_NS_MOUNT].set || c->ns[OCI_NS_MOUNT].path)
-		return error_set(e, EINVAL, "config.json: linux.namespaces: a new mount namespace is needed for root and mounts");
+	if (!oci_ns_new(c, OCI_NS_MOUNT) && c->ns[OCI_NS_USER].set)
+		return error_set(e, EINVAL, "config.json: linux.namespaces: a user namespace needs a new mount namespace beside it");
 	if (c->process.terminal && !m->o->console_socket && !m->tty)
 		return error_set(e, EINVAL, "process.terminal: needs --console-socket");
 	if (!c->process.terminal && m->o->console_socket)

@@ -11,6 +11,7 @@
 #include "oci/console.h"
 #include "oci/create.h"
 #include "oci/exec_cgroup.h"
+#include "oci/init.h"
 #include "oci/process.h"
 #include "oci/rootfs.h"
 #include "runtime/join.h"
@@ -47,6 +48,7 @@ struct joining {
 	int console, notify; /* connected sockets, -1: none */
 	int sync;	/* of the new process */
 	int ruleset;	/* Landlock; -1: none */
+	int root;	/* the container's root, where its mount namespace is one that others are in; -1 */
 	pid_t self;	/* the new process as the host numbers it */
 };
 
@@ -174,6 +176,8 @@ static int raise_all(struct joining *j, int *ptmx, char *program, size_t size, s
 	_cleanup_close_ int tty = -1;
 	int r = become_root(j, e);
 
+	if (r == 0 && j->root >= 0 && (fchdir(j->root) < 0 || chroot(".") < 0))
+		r = error_errno(e, errno, "root of the container");
 	if (r == 0)
 		r = terminal(j, ptmx, &tty, e);
 	if (r == 0)
@@ -311,6 +315,16 @@ static int follow(const struct joining *j, int sync, struct oci_started *out, st
 	return r > 0 ? error_set(e, EPROTO, "an unexpected message") : r;
 }
 
+/* Elsewhere the namespace leads there. */
+static int open_root(struct joining *j, struct error *e)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", j->c->pid);
+	j->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return j->root < 0 ? error_errno(e, errno, "root of the container") : 0;
+}
+
 static int spawn(struct joining *j, struct oci_started *out, struct error *e)
 {
 	_cleanup_close_ int target = proc_pidfd_checked(j->c->pid, j->c->start_time), ours = -1, inner = -1;
@@ -324,6 +338,8 @@ static int spawn(struct joining *j, struct oci_started *out, struct error *e)
 	ours = pair[0];
 	inner = j->sync = pair[1];
 	j->enter = enter_flags(j->c->pid);
+	if (!oci_ns_new(j->cfg, OCI_NS_MOUNT) && (r = open_root(j, e)) < 0)
+		return r;
 	out->pid = join_clone_after(outside, j, target, j->enter, &args, &out->pidfd, e);
 	if (out->pid == 0) {
 		close(ours);
@@ -345,7 +361,7 @@ static int spawn(struct joining *j, struct oci_started *out, struct error *e)
 int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct oci_exec *x, struct oci_started *out,
 	     struct error *e)
 {
-	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1, .ruleset = -1 };
+	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1, .ruleset = -1, .root = -1 };
 	int r;
 
 	*out = (struct oci_started){ .pidfd = -1, .tty = -1 };
@@ -361,5 +377,6 @@ int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct
 	free(j.filter);
 	cleanup_close(&j.console);
 	cleanup_close(&j.notify);
+	cleanup_close(&j.root);
 	return r;
 }

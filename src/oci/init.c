@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "confine/cgroup.h"
 #include "confine/landlock.h"
+#include "confine/net_filter.h"
 #include "confine/seccomp_oci.h"
 #include "oci/console.h"
 #include "oci/hooks.h"
@@ -42,10 +43,11 @@ static void __attribute__((noreturn)) give_up(int sock, struct error *e)
 
 /* --- namespaces -------------------------------------------------------------------------------------------------- */
 
+/* The mount namespace is entered when the root stands (oci_rootfs_enter). */
 static int enter_given(const struct oci_init *i, struct error *e)
 {
 	for (int k = 0; k < OCI_NS_COUNT; k++)
-		if (i->ns[k] >= 0 && setns(i->ns[k], oci_ns_flags[k]) < 0)
+		if (k != OCI_NS_MOUNT && i->ns[k] >= 0 && setns(i->ns[k], oci_ns_flags[k]) < 0)
 			return error_errno(e, errno, "linux.namespaces: cannot enter %s", i->cfg->ns[k].path);
 	return 0;
 }
@@ -57,7 +59,7 @@ static int enter_time(const struct oci_config *c, struct error *e)
 	_cleanup_close_ int ns = -1;
 	int r = 0;
 
-	if (!c->ns[OCI_NS_TIME].set || c->ns[OCI_NS_TIME].path)
+	if (!oci_ns_new(c, OCI_NS_TIME))
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
 		return error_errno(e, errno, "linux.namespaces: time");
@@ -84,6 +86,14 @@ static int set_names(const struct oci_config *c, struct error *e)
 	return 0;
 }
 
+/* It is down in a new network, and callers leave it to the runtime (podman's and docker's network "none"). */
+static int set_loopback(const struct oci_config *c, struct error *e)
+{
+	int r = oci_ns_new(c, OCI_NS_NETWORK) ? net_loopback_up() : 0;
+
+	return r < 0 ? error_errno(e, r, "linux.namespaces: network: loopback") : 0;
+}
+
 /* root of the new user namespace, so that what is made belongs to it. */
 static int become_root(const struct oci_init *i, struct error *e)
 {
@@ -92,6 +102,8 @@ static int become_root(const struct oci_init *i, struct error *e)
 	(void)!syscall(SYS_setgroups, 0, NULL); /* denied where the maker may not map groups */
 	if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return error_errno(e, errno, "cannot become root of the user namespace (is id 0 mapped?)");
+	if (oci_ns_new(i->cfg, OCI_NS_USER) && oci_ns_new(i->cfg, OCI_NS_IPC) && unshare(CLONE_NEWIPC) < 0)
+		return error_errno(e, errno, "linux.namespaces: ipc");
 	return 0;
 }
 
@@ -177,7 +189,7 @@ static int prepare(struct oci_init *i, struct error *e)
 	if (r == 0 && !i->no_keyring)
 		r = oci_process_keyring(i->container->id, c->process.selinux, e);
 	/* Takes its root from where the process is by now. */
-	if (r == 0 && c->ns[OCI_NS_CGROUP].set && !c->ns[OCI_NS_CGROUP].path && unshare(CLONE_NEWCGROUP) < 0)
+	if (r == 0 && oci_ns_new(c, OCI_NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		r = error_errno(e, errno, "linux.namespaces: cgroup");
 	return r;
 }
@@ -206,6 +218,8 @@ static int build(struct oci_init *i, struct oci_setup *s, struct error *e)
 		r = become_root(i, e);
 	if (r == 0)
 		r = set_names(i->cfg, e);
+	if (r == 0)
+		r = set_loopback(i->cfg, e);
 	if (r == 0)
 		r = oci_rootfs_fill(s, e);
 	if (r == 0)
@@ -311,7 +325,8 @@ static void __attribute__((noreturn)) run(struct oci_init *i, const char *progra
 void oci_init_main(struct oci_init *i)
 {
 	struct oci_setup s = { .cfg = i->cfg, .rootfs = i->container->rootfs, .cgroup = i->cgroup, .sources = i->sources,
-			       .no_pivot = i->no_pivot, .root_fd = -1, .proc_fd = -1, .null_fd = -1,
+			       .no_pivot = i->no_pivot, .detached = !oci_ns_new(i->cfg, OCI_NS_MOUNT),
+			       .mnt_ns = i->ns[OCI_NS_MOUNT], .root_fd = -1, .proc_fd = -1, .null_fd = -1,
 			       .tty_fd = -1, .ptmx_fd = -1 };
 	struct error e = { 0 };
 	char program[PATH_MAX];

@@ -29,6 +29,11 @@ struct oci_init {
 
 /* CLONE_NEW* of each namespace. */
 extern const int oci_ns_flags[OCI_NS_COUNT];
+/* It is to be made, neither shared with the caller nor given by path. */
+static inline bool oci_ns_new(const struct oci_config *c, int kind)
+{
+	return c->ns[kind].set && !c->ns[kind].path;
+}
 
 /* Does not return. */
 void oci_init_main(struct oci_init *i) __attribute__((noreturn));

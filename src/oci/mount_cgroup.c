@@ -174,10 +174,11 @@ int oci_mount_cgroup(struct oci_setup *s, const struct oci_mount *m, int at, str
 				   s->cfg->mount_label, e);
 	if (tree < 0)
 		return tree;
-	r = mount_attach(tree, at, e);
+	/* In a tree that is attached nowhere only its top can be changed, so there it is finished before. */
+	r = s->detached ? 0 : mount_attach(tree, at, e);
 	if (r == 0)
 		r = add_hierarchies(s, m, tree, text, e);
 	if (r == 0 && attr.attr_set && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0)
 		r = error_errno(e, errno, "mount options");
-	return r;
+	return r == 0 && s->detached ? mount_attach(tree, at, e) : r;
 }

@@ -224,6 +224,17 @@ static int check_target(const struct oci_mount *m, int at, struct error *e)
 	return 0;
 }
 
+/* Below a shared mount a new one becomes shared: what was asked for comes after. In a tree that is attached nowhere nothing
+ * is shared, and only its top can be changed: there it comes before. */
+static int put(const struct oci_setup *s, const struct oci_mount *m, int tree, int at, struct error *e)
+{
+	int r = s->detached ? set_propagation(m, tree, e) : 0;
+
+	if (r == 0)
+		r = mount_attach(tree, at, e);
+	return r < 0 || s->detached ? r : set_propagation(m, tree, e);
+}
+
 static int open_target(struct oci_setup *s, const struct oci_mount *m, bool dir, struct error *e)
 {
 	int at = dir ? path_mkdirs_in(s->root_fd, m->destination, 0755) : path_mkfile_in(s->root_fd, m->destination, 0755), r;
@@ -246,9 +257,7 @@ static int attach(struct oci_setup *s, const struct oci_mount *m, int tree, bool
 	if (at < 0)
 		return at;
 	r = set_attrs(m, tree, e);
-	if (r == 0)
-		r = mount_attach(tree, at, e);
-	return r < 0 ? r : set_propagation(m, tree, e);
+	return r < 0 ? r : put(s, m, tree, at, e);
 }
 
 static int do_bind(struct oci_setup *s, const struct oci_mount *m, int given, struct error *e)
@@ -313,8 +322,7 @@ static int do_new(struct oci_setup *s, const struct oci_mount *m, struct error *
 	if ((m->rec_set || m->rec_clr) && sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
 							    &(struct mount_attr){ .attr_set = m->rec_set, .attr_clr = m->rec_clr }) < 0)
 		return error_errno(e, errno, "recursive mount options");
-	r = mount_attach(tree, at, e);
-	return r < 0 ? r : set_propagation(m, tree, e);
+	return put(s, m, tree, at, e);
 }
 
 /* "remount", or only a propagation: what is mounted there already is changed. */
@@ -325,6 +333,8 @@ static int do_change(struct oci_setup *s, const struct oci_mount *m, struct erro
 
 	if (at < 0)
 		return error_errno(e, at, "mount point");
+	if (s->detached)
+		return error_set(e, EINVAL, "what is mounted there can be changed only in a new mount namespace");
 	r = set_attrs(m, at, e);
 	return r < 0 ? r : set_propagation(m, at, e);
 }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/stat.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static int open_proc(struct oci_setup *s, struct error *e)
 int oci_rootfs_open(struct oci_setup *s, struct error *e)
 {
 	unsigned long flags = s->cfg->rootfs_propagation ? s->cfg->rootfs_propagation : MS_SLAVE | MS_REC;
+	struct mount_attr apart = { .propagation = MS_PRIVATE };
 	_cleanup_free_ char *safe = str_escape(s->rootfs);
 	_cleanup_close_ int at = -1;
 	int r;
@@ -87,17 +89,21 @@ int oci_rootfs_open(struct oci_setup *s, struct error *e)
 	/* What is unbindable cannot be cloned below: it becomes so when the root stands (oci_rootfs_enter). */
 	if (flags & MS_UNBINDABLE)
 		flags = MS_PRIVATE | MS_REC;
-	if (mount(NULL, "/", NULL, flags, NULL) < 0)
+	if (!s->detached && mount(NULL, "/", NULL, flags, NULL) < 0)
 		return error_errno(e, errno, "propagation of the mounts");
 	at = open(s->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (at < 0)
 		return error_errno(e, errno, "root.path %s", safe);
-	if ((flags & MS_SHARED) && (r = parent_private(at, e)) < 0)
+	if (!s->detached && (flags & MS_SHARED) && (r = parent_private(at, e)) < 0)
 		return r;
 	s->root_fd = sys_open_tree(at, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE);
 	if (s->root_fd < 0)
 		return error_errno(e, errno, "root.path %s", safe);
-	r = mount_attach(s->root_fd, at, e);
+	/* A copy of what is shared would be shared too. */
+	if (s->detached)
+		r = sys_mount_setattr(s->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &apart) < 0 ? error_errno(e, errno, "propagation") : 0;
+	else
+		r = mount_attach(s->root_fd, at, e);
 	if (r < 0)
 		return error_wrap(e, "root.path %s", safe);
 	r = open_null(s, e);
@@ -133,6 +139,19 @@ static int move(struct error *e)
 	return chroot(".") < 0 ? error_errno(e, errno, "chroot") : 0;
 }
 
+/* The mount namespace is entered last, its root is not looked at. */
+static int enter_detached(struct oci_setup *s, struct error *e)
+{
+	unsigned long flags = s->cfg->rootfs_propagation;
+	struct mount_attr attr = { .propagation = flags & ~(unsigned long)MS_REC };
+
+	if (flags && sys_mount_setattr(s->root_fd, "", AT_EMPTY_PATH | (flags & MS_REC ? AT_RECURSIVE : 0), &attr) < 0)
+		return error_errno(e, errno, "linux.rootfsPropagation");
+	if (s->mnt_ns >= 0 && setns(s->mnt_ns, CLONE_NEWNS) < 0)
+		return error_errno(e, errno, "linux.namespaces: cannot enter %s", s->cfg->ns[OCI_NS_MOUNT].path);
+	return fchdir(s->root_fd) < 0 || chroot(".") < 0 ? error_errno(e, errno, "chroot") : 0;
+}
+
 int oci_rootfs_enter(struct oci_setup *s, struct error *e)
 {
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -140,6 +159,8 @@ int oci_rootfs_enter(struct oci_setup *s, struct error *e)
 
 	if (s->cfg->root_readonly && sys_mount_setattr(s->root_fd, "", AT_EMPTY_PATH, &ro) < 0)
 		return error_errno(e, errno, "cannot make the root read-only");
+	if (s->detached)
+		return enter_detached(s, e);
 	if (fchdir(s->root_fd) < 0)
 		return error_errno(e, errno, "root");
 	r = s->no_pivot ? move(e) : pivot(e);

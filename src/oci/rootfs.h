@@ -16,6 +16,8 @@ struct oci_setup {
 	const struct oci_cgroup *cgroup; /* NULL: none */
 	int *sources;	       /* a detached mount for each of cfg->mounts that the caller made, or -1 */
 	bool no_pivot;
+	bool detached;	       /* the mount namespace is one that others are in: nothing is mounted there, see oci_rootfs_open() */
+	int mnt_ns;	       /* that namespace, -1: the caller's */
 	int root_fd;	       /* the new root's mount, from oci_rootfs_open() on */
 	int proc_fd;	       /* a private procfs of the new pid namespace, never attached; -1: there can be none */
 	int null_fd;	       /* the host's /dev/null, checked to be the device 1:3 */
@@ -30,7 +32,11 @@ struct oci_setup {
 int oci_sources_open(const struct oci_config *cfg, int *sources, struct error *e);
 void oci_sources_close(const struct oci_config *cfg, int *sources);
 
-/* Propagation, and the root file system as a mount of its own: s->root_fd, proc_fd, null_fd. */
+/*
+ * Propagation, and the root file system as a mount of its own: s->root_fd, proc_fd, null_fd. A container without a mount
+ * namespace of its own gets its mounts in a tree that is attached nowhere (since Linux 6.15) and is its root directory: nobody
+ * else sees them, and the kernel lets go of them with its last process.
+ */
 int oci_rootfs_open(struct oci_setup *s, struct error *e);
 /* All of cfg->mounts, /dev, masked and read-only paths, the terminal. */
 int oci_rootfs_fill(struct oci_setup *s, struct error *e);

@@ -39,9 +39,12 @@ static uint64_t new_flags(const struct oci_config *c)
 {
 	uint64_t flags = 0;
 
-	/* Time and cgroup namespaces are made by the process itself: offsets first, and after it has joined its cgroup. */
+	/*
+	 * Time and cgroup namespaces are made by the process itself: offsets first, and after it has joined its cgroup. So is the
+	 * ipc namespace of a new user namespace: /dev/mqueue belongs to who made it, which has to be root in there.
+	 */
 	for (int k = 0; k < OCI_NS_COUNT; k++)
-		if (c->ns[k].set && !c->ns[k].path && k != OCI_NS_TIME && k != OCI_NS_CGROUP)
+		if (oci_ns_new(c, k) && k != OCI_NS_TIME && k != OCI_NS_CGROUP && (k != OCI_NS_IPC || !oci_ns_new(c, OCI_NS_USER)))
 			flags |= (uint64_t)oci_ns_flags[k];
 	return flags;
 }
@@ -55,7 +58,7 @@ static bool needs_helper(const struct oci_init *i)
 	if (i->ns[OCI_NS_PID] >= 0 || i->ns[OCI_NS_USER] >= 0)
 		return true;
 	for (int k = 0; i->cfg->ns[OCI_NS_USER].set && k < OCI_NS_COUNT; k++)
-		if (i->ns[k] >= 0)
+		if (k != OCI_NS_MOUNT && i->ns[k] >= 0)
 			return true;
 	return false;
 }
@@ -67,7 +70,7 @@ static int enter_all(struct oci_init *i)
 
 	for (int round = 0; round < 2; round++) {
 		for (int k = OCI_NS_COUNT - 1; k >= 0; k--) {
-			if (i->ns[k] < 0 || k == OCI_NS_USER)
+			if (i->ns[k] < 0 || k == OCI_NS_USER || k == OCI_NS_MOUNT)
 				continue;
 			if (setns(i->ns[k], oci_ns_flags[k]) < 0) {
 				if (round == 1 || user < 0)

@@ -227,6 +227,61 @@ poststop stopped" ]
     assert_line 'is not such a namespace'
 }
 
+# What is shared with other processes is not changed: the container's mounts are in a tree that is attached nowhere.
+@test "no mount namespace, and one by path: the container has its root and mounts, and nobody else sees them" {
+    need_root
+    # Mounts inside a tree that is attached nowhere: since Linux 6.15.
+    printf '6.15\n%s\n' "$(uname -r)" | sort -VC || skip "Linux $(uname -r) cannot mount inside a tree that is not attached"
+    local other inside='readlink /proc/self/ns/mnt; cat /data/f; wc -c </proc/keys; echo x >/proc/sys/kernel/domainname; exec sleep 30'
+    mkdir "$TT/src"
+    echo word >"$TT/src/f"
+    try() {
+        mkdir -p "$TT/root-$1"
+        cp -a "$T/rootfs/." "$TT/root-$1"
+        b=$(bundle "$1" "$2" "$(runs "$inside")" ".root.path = \"$TT/root-$1\" | .root.readonly = false" \
+            ".mounts += [{\"destination\": \"/data\", \"source\": \"$TT/src\", \"options\": [\"bind\", \"ro\", \"rprivate\"]}]")
+        oci create -b "$b" "$1" >"$TT/out-$1" 2>&1 </dev/null || { cat "$TT/out-$1"; return 1; }
+        oci start "$1"
+        wait_for 10 grep -q sleep "/proc/$(oci state "$1" | jq .pid)/comm"
+        [ "$(sed -n 1p "$TT/out-$1")" = "$3" ]
+        grep -qx word "$TT/out-$1"
+        grep -qx 0 "$TT/out-$1"
+        grep -q 'domainname: Read-only file system' "$TT/out-$1"
+        run oci exec "$1" sh -c 'readlink /proc/self/ns/mnt; cat /data/f; touch /data/g 2>&1; cat /proc/1/comm'
+        assert_line 'Read-only file system'
+        [ "${lines[0]} ${lines[1]} ${lines[-1]}" = "$3 word sleep" ]
+        [ -z "$(grep -F "$TT" /proc/self/mountinfo)" ]
+        oci delete -f "$1"
+    }
+    try none '.linux.namespaces |= map(select(.type != "mount"))' "$(readlink /proc/self/ns/mnt)"
+    unshare --mount sleep 60 3>&- &
+    other=$!
+    wait_for 5 grep -q sleep "/proc/$other/comm"
+    try path ".linux.namespaces |= map(if .type == \"mount\" then .path = \"/proc/$other/ns/mnt\" else . end)" "$(readlink "/proc/$other/ns/mnt")"
+    [ -z "$(grep -F "$TT" "/proc/$other/mountinfo")" ]
+    kill "$other"
+    b=$(bundle user '.linux.namespaces |= map(select(.type != "mount")) + [{"type": "user"}]' \
+        '.linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 10}] | .linux.gidMappings = .linux.uidMappings')
+    run oci create -b "$b" user
+    assert_exit 1
+    assert_line 'linux.namespaces: a user namespace needs a new mount namespace'
+}
+
+@test "a new network namespace has its loopback interface up; mqueue of a new ipc namespace belongs to root of the user namespace" {
+    local ids='.linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 10}] | .linux.gidMappings = .linux.uidMappings'
+    local net='.linux.namespaces |= map(select(.type != "network")) + [{"type": "network"}]'
+    b=$(bundle b "$net" "$(runs 'cat /sys/class/net/lo/flags /proc/net/if_inet6 | grep -oE "^0x9|lo$"; stat -c "%u:%g" /dev/mqueue')")
+    run oci run -b "$b" one
+    assert_ok
+    assert_line '^0x9$'
+    [ "${lines[-1]}" = "0:0" ]
+    if [ "$MODE" = root ]; then
+        b=$(bundle c "$(runs 'stat -c "%u:%g" /dev/mqueue')" '.linux.namespaces += [{"type": "user"}]' "$ids")
+        run oci run -b "$b" two
+        [ "$output" = "0:0" ]
+    fi
+}
+
 @test "a terminal by console socket" {
     cat >"$TT/console.py" <<'EOF'
 import array, os, socket, sys
