@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2016,SC2154
 #
 # What the tests of brig-oci share. Loaded after lib; OCI is the program under test. Engines are started by the tests, with
 # sockets, folders and (docker) a network namespace of their own below $T; nothing of the machine's own engines is touched.
@@ -51,4 +51,62 @@ oci_nothing_left() {
 on_terminal() {
     [ -p "$T/keyboard" ] || mkfifo "$T/keyboard"
     script -qec "$1" /dev/null <>"$T/keyboard"
+}
+
+# ---------------------------------------------------------------------------------------- the same containers twice
+
+# What a container says about itself (oci_tell.sh), for `sh -c`.
+TELL=$(cat "$REPO_TESTS/integration/oci_tell.sh")
+export TELL
+
+# The same for containers in the host's namespaces, where most answers are the host's: what is the container's own.
+export TELL_HOST='cd /proc/self; readlink ns/net ns/pid ns/ipc ns/uts ns/cgroup ns/user; grep -E "^(Cap|NoNew|Sec)" status; id; hostname
+    awk "{ print \$5, \$6 }" mountinfo | grep -v "^/sys/" | sort'
+
+# Without what differs from container to container: ids, and folders and addresses named after them. Of a runtime's error
+# what the engine made of its words.
+same_plain() {
+    sed -E 's/\r$//; s/[0-9a-f]{64}/ID/g; s/\b[0-9a-f]{12}\b/ID/g; s/172\.[0-9.]+/ADDRESS/g; s/time="[^"]*" //; s/ +$//
+        s/^Error: .*: (OCI [a-z])/Error: \1/
+        s/(OCI runtime (create|exec) failed:) .*exec:? "?([^" ]*)"?: (stat [^ ]*: )?/\1 exec \3: /' "$1"
+}
+
+# same NAME COMMAND...: the command's output and exit code with brig-oci and with the caller's own runtime (RUNTIME tells it
+# which) are the same. What brig-oci's container said is left in $SAID. Differences of all rows are gathered in $T/differs.
+same() {
+    local name=$1 which code
+    shift
+    for which in ours theirs; do
+        code=0
+        RUNTIME=$(same_runtime "$which") "$@" >"$T/said-$which" 2>&1 </dev/null || code=$?
+        echo "exit code $code" >>"$T/said-$which"
+        same_plain "$T/said-$which" >"$T/plain-$which"
+    done
+    SAID=$T/said-ours
+    diff "$T/plain-ours" "$T/plain-theirs" >"$T/diff" || { echo "== $name: < brig-oci, > own runtime"; cat "$T/diff"; } >>"$T/differs"
+}
+same_begin() { rm -f "$T/differs"; }
+same_end() { [ ! -s "$T/differs" ] || fail "the runtimes differ:" "$(cat "$T/differs")"; }
+
+# same_table COMMAND...: "NAME|OPTIONS|PROGRAM" lines on stdin; COMMAND gets the options, then a text for `sh -c`. Without PROGRAM the
+# container tells of itself. The container says what it was asked for, too, so that a row proves more than likeness: lines
+# "?PATTERN" below a row must each be found in what brig-oci's container said.
+same_table() {
+    local line name options program words
+    same_begin
+    while IFS= read -r line; do
+        case $line in
+        '' | '#'*) continue ;;
+        '?'*)
+            grep -qE -- "${line#?}" "$SAID" || { echo "== $name: nothing like ${line#?}"; cat "$SAID"; } >>"$T/differs"
+            continue
+            ;;
+        esac
+        IFS='|' read -r name options program <<<"$line"
+        # Options hold no blanks of their own but what is written as %.
+        read -ra words <<<"$options"
+        # One stream: engines carry two of them apart, in no certain order.
+        same "$name" "$@" "${words[@]//%/ }" "exec 2>&1; ${program:-$TELL}"
+    done
+    same_end
 }

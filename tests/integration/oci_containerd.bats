@@ -112,6 +112,72 @@ both() {
     oci_nothing_left "$T/states/default"
 }
 
+same_runtime() { if [ "$1" = ours ]; then echo "$OCI"; else echo runc; fi; }
+same_run() { crun_it --rm "${@:1:$#-1}" "$IMAGE" same sh -c "${!#}"; }
+
+@test "one set of containers, each with brig-oci and with containerd's own runtime: they say the same" {
+    mkdir -p "$T/vol"
+    echo word >"$T/vol/file"
+    same_table same_run <<-EOF
+	plain||
+	?^status: CapEff:.*00000000a80425fb
+	environment|--cwd /tmp --env A=b|
+	?^env: A=b
+	?^cwd: /tmp
+	limits|--memory-limit 67108864 --cpus 0.5 --cpu-shares 300 --mount type=cgroup,src=cgroup,dst=/sys/fs/cgroup,options=ro:nosuid|
+	?memory.limit_in_bytes 67108864|memory.max 67108864
+	read-only|--read-only --mount type=bind,src=$T/vol,dst=/v,options=rbind:ro --mount type=tmpfs,dst=/x,options=nosuid|
+	?^mount: / overlay ro
+	capabilities|--cap-drop CAP_CHOWN --cap-add CAP_SYS_NICE|
+	no capabilities kept from seccomp|--seccomp|
+	?^status: Seccomp:.2
+	names|--label a=b --annotation c.d=e --env EMPTY=|
+	devices|--device /dev/fuse|
+	host network|--net-host|ls /proc/self/ns | wc -l; readlink /proc/self/ns/net
+	own cgroup|--cgroup /brig-test/one|cat /proc/self/cgroup
+	?/brig-test/one
+	new privileges allowed|--allow-new-privs|
+	exit code||exit 42
+	?^exit code 42
+	killed||kill -9 \$\$
+	EOF
+    find /sys/fs/cgroup -maxdepth 2 -name brig-test -type d -exec rmdir {} +
+}
+
+# What is done with one container, told without what differs from time to time.
+life() {
+    local pid
+    crun_it -d "$IMAGE" life sh -c 'trap "exit 5" TERM; echo up; sleep 1000 & wait' || return
+    pid=$(ctr task ls | awk '$1 == "life" { print $2 }')
+    ctr task exec --exec-id e1 life sh -c "exec 2>&1; $TELL"
+    ctr task exec --exec-id e2 --user 1000:5 --cwd /tmp life sh -c 'id; pwd; grep -E "^Cap|^Seccomp" /proc/self/status'
+    ctr task exec --exec-id e3 life sh -c 'exit 9'
+    echo "exec told $?"
+    ctr task exec --exec-id e4 life nope
+    echo "exec told $?"
+    ctr task ps life | wc -l
+    ctr task pause life
+    ctr task ls | awk '{ print $1, $3 }'
+    ctr task exec --exec-id e5 life true
+    ctr task resume life
+    ctr task ls | awk '{ print $1, $3 }'
+    ctr task metrics life | awk '{ print $1 }'
+    echo "$(cat "/proc/$pid/oom_score_adj") $(readlink "/proc/$pid/root") $(stat -c %u:%g "/proc/$pid")"
+    ctr task kill -s TERM life
+    wait_for 10 process_ended "$pid"
+    ctr task ls | awk '{ print $1, $3 }'
+    ctr task rm life
+    echo "rm told $?"
+    ctr containers rm life
+}
+
+@test "a container's life with ctr, as with containerd's own runtime: exec, ps, pause, metrics, signals, delete" {
+    same_begin
+    same life life
+    grep -q 'life PAUSED' "$SAID"
+    same_end
+}
+
 @test "limits that ctr asks for are in force" {
     crun_it -d --memory-limit 33554432 --cpu-quota 50000 --cpu-period 100000 "$IMAGE" web sleep 100
     local pid path

@@ -154,6 +154,122 @@ oom_is_told() { [ -n "$(docker events --since 10m --until 0s --filter container=
     docker network rm net1 >/dev/null
 }
 
+same_runtime() { if [ "$1" = ours ]; then echo brig; else echo runc; fi; }
+same_run() { docker run --rm --runtime "$RUNTIME" "${@:1:$#-1}" tiny sh -c "${!#}"; }
+
+@test "one set of containers, each with brig-oci and with dockerd's own runtime: they say the same" {
+    # Nothing is --privileged: runc cannot set capabilities that root of this machine may lack, brig-oci leaves those out.
+    mkdir -p "$T/vol/sub"
+    echo word >"$T/vol/file"
+    echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}' >"$T/sec.json"
+    docker volume create one >/dev/null
+    docker run -d --name peer tiny sleep 1000 >/dev/null
+    same_table same_run <<-EOF
+	plain|--network none|
+	?^status: CapEff:.*00000000a80425fb
+	network||
+	?^net: eth0
+	ports|-p 127.0.0.1:18099:80 --dns 192.0.2.1 --add-host a:192.0.2.2|cat /etc/resolv.conf; tail -2 /etc/hosts
+	user|-u 1000:5 --group-add 7 --group-add 1001 -w /tmp|
+	?^id: uid=1000\(app\) gid=5.* groups=.*7,1001
+	limits|--memory 64m --memory-reservation 32m --memory-swap 128m --pids-limit 33 --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0 --oom-score-adj 200|
+	?33\$
+	?^oom: 200
+	?^status: Cpus_allowed_list:.0\$
+	read-only|--read-only --tmpfs /x:size=1m,mode=700 -v $T/vol:/v -v $T/vol/file:/f:ro --shm-size 5m|
+	?^mount: / overlay ro
+	?^mount: /x tmpfs rw,nosuid,nodev,noexec,relatime / size=1024k mode=700
+	volumes|-v $T/vol:/v:rslave -v one:/named --mount type=bind,src=$T/vol/sub,dst=/w,ro --mount type=tmpfs,dst=/y,tmpfs-size=2000000 -v /anonymous|
+	capabilities|--cap-drop all --cap-add net_bind_service --cap-add kill|
+	?^status: CapPrm:.*0000000000000420
+	no new privileges|--security-opt no-new-privileges --security-opt seccomp=unconfined --security-opt systempaths=unconfined|
+	?^status: NoNewPrivs:.1
+	seccomp|--security-opt seccomp=$T/sec.json|mkdir /tmp/a; grep Seccomp: /proc/self/status
+	?No space left on device
+	names|--hostname h --domainname example -e A=b -e EMPTY= --label a=b|
+	?^names: h
+	?^names: example
+	ulimits and sysctls|--ulimit nofile=100:200 --ulimit core=0 --ulimit stack=4194304 --sysctl kernel.msgmax=4096 --sysctl net.ipv4.ip_forward=0|
+	?^limit: Max open files 100 200
+	?^sysctl: 4096
+	devices|--device /dev/fuse:/dev/f:r --device-cgroup-rule c%42:*%rwm|
+	?devices.list c 42:\* rwm|^dev: /dev/f
+	throttled|--device-read-bps /dev/vda:1mb --device-write-iops /dev/vda:100|
+	host namespaces|--net host --pid host --ipc host --uts host|$TELL_HOST
+	host cgroups|--cgroupns host|
+	own cgroups|--cgroupns private|
+	namespaces of another container|--net container:peer --pid container:peer --ipc shareable|cat /proc/1/comm; ls /sys/class/net
+	?^sleep
+	init|--init|cat /proc/1/comm; ls -ln /sbin/docker-init | cut -c1-10
+	?^docker-init
+	exit code||exit 42
+	?^exit code 42
+	killed||kill -9 \$\$
+	killed by another signal||kill -USR1 \$\$
+	working folder that is not there|-w /new/folder|pwd; stat -c %a:%u .
+	no program|--entrypoint /nope|
+	?^exit code 127
+	not a program|--entrypoint /etc/passwd|
+	?^exit code 126
+	EOF
+    docker volume rm one >/dev/null
+}
+
+# What is done with one container, told without what differs from time to time.
+life() {
+    local name=life pid
+    docker run -d --runtime "$RUNTIME" --name $name --restart on-failure:1 --health-cmd 'test -e /tmp/well' --health-interval 0.2s \
+        --health-retries 1 --label a=b tiny sh -c 'trap "exit 5" TERM; echo up; sleep 1000 & wait' >/dev/null || return
+    wait_for 10 up_is_logged $name
+    docker exec $name sh -c "$TELL"
+    docker exec -u 1000:5 -w /tmp -e A=b $name sh -c 'id; pwd; echo $A; grep -E "^Cap|^Seccomp" /proc/self/status'
+    docker exec -t $name tty
+    echo word | docker exec -i $name cat
+    docker exec $name sh -c 'exit 9'
+    echo "exec told $?"
+    docker exec $name nope
+    echo "exec told $?"
+    wait_for 10 health_is $name unhealthy
+    docker exec -d $name touch /tmp/well
+    wait_for 10 health_is $name healthy
+    docker top $name -o user,group,args
+    docker pause $name >/dev/null
+    docker inspect --format '{{.State.Status}}' $name
+    docker exec $name true
+    docker unpause $name >/dev/null
+    docker stats --no-stream --format '{{.Name}} {{.PIDs}}' $name
+    docker update --memory 64m --memory-swap 128m --cpus 0.5 --cpu-shares 200 --pids-limit 44 --cpuset-cpus 1 --restart no $name
+    docker exec $name sh -c "$TELL" | grep -E '^(cgroup|status: Cpus)'
+    pid=$(docker inspect --format '{{.State.Pid}}' $name)
+    echo "$(cat "/proc/$pid/oom_score_adj") $(readlink "/proc/$pid/root") $(stat -c %u:%g "/proc/$pid")"
+    docker kill -s USR2 $name >/dev/null
+    wait_for 10 state_is $name exited
+    docker inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}' $name
+    docker cp $name:/etc/passwd - | tar -xO | head -1
+    docker diff $name | sort
+    docker restart -t 3 $name >/dev/null
+    docker inspect --format '{{.State.Status}} {{.RestartCount}}' $name
+    docker stop -t 10 $name >/dev/null
+    docker wait $name
+    docker logs $name
+    docker commit $name committed >/dev/null
+    docker run --rm --runtime "$RUNTIME" committed ls /tmp
+    docker rmi committed >/dev/null
+    docker start $name >/dev/null
+    docker rm -f $name >/dev/null
+}
+up_is_logged() { docker logs "$1" | grep -q up; }
+state_is() { [ "$(docker inspect --format '{{.State.Status}}' "$1")" = "$2" ]; }
+health_is() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$1")" = "$2" ]; }
+
+@test "a container's life with docker, as with its own runtime: exec, health, top, pause, update, signals, restart, stop, commit" {
+    same_begin
+    same life life
+    grep -qE 'pids.max 44$' "$SAID"
+    grep -q '^well$' "$SAID"
+    same_end
+}
+
 @test "nothing of a container is left after rm" {
     local id
     id=$(docker run -d tiny sleep 100)

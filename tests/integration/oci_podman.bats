@@ -185,6 +185,129 @@ both() {
     assert_line '0 +200000 +2000'
 }
 
+# podman's own default where it runs here: crun refuses cgroup v1 beside v2, runc is what podman takes then.
+same_runtime() { if [ "$1" = ours ]; then echo "$OCI"; else echo runc; fi; }
+same_run() { podman run --rm --network none "${@:1:$#-1}" localhost/tiny sh -c "${!#}"; }
+
+@test "one set of containers, each with brig-oci and with podman's own runtime: they say the same" {
+    [ "$MODE" = root ] || skip "runc of this machine runs no container of an ordinary user's beside cgroup v1"
+    mkdir -p "$T/vol/sub"
+    echo word >"$T/vol/file"
+    echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}' >"$T/sec.json"
+    same_table same_run <<-EOF
+	plain||
+	?^status: CapEff:.*00000000a80425fb
+	user|-u 1000:5 --group-add 7 --group-add 1001 -w /tmp --umask 0027|
+	?^id: uid=1000\(app\) gid=5.* groups=.*7,1001
+	?^umask: 0027
+	limits|--memory 64m --memory-reservation 32m --memory-swap 128m --pids-limit 33 --cpus 0.5 --cpu-shares 300 --cpuset-cpus 0 --oom-score-adj 200|
+	?33\$
+	?^oom: 200
+	?^status: Cpus_allowed_list:.0\$
+	read-only|--read-only --tmpfs /x:size=1m,mode=700 -v $T/vol:/v -v $T/vol/file:/f:ro,noexec --shm-size 5m|
+	?^mount: / overlay ro
+	?^mount: /x tmpfs rw,nosuid,nodev,relatime / size=1024k mode=700
+	?^mount: /f .* ro,noexec
+	read-only without tmpfs|--read-only --read-only-tmpfs=false|
+	volumes|-v $T/vol:/v:rslave,nosuid,nodev --mount type=bind,src=$T/vol/sub,dst=/w,ro --mount type=tmpfs,dst=/y,tmpfs-size=2m --mount type=devpts,dst=/z -v /anonymous|
+	capabilities|--cap-drop all --cap-add net_bind_service,kill|
+	?^status: CapPrm:.*0000000000000420
+	privileged|--privileged|
+	?^status: Seccomp:.0
+	no new privileges|--security-opt no-new-privileges --security-opt seccomp=unconfined --security-opt mask=/etc/group --security-opt unmask=/proc/acpi|
+	?^status: NoNewPrivs:.1
+	seccomp|--security-opt seccomp=$T/sec.json|mkdir /tmp/a; grep Seccomp: /proc/self/status
+	?No space left on device
+	names|--hostname h.example -e A=b -e EMPTY= --env-host=false --label a=b --annotation c.d=e --unsetenv TERM|
+	?^names: h.example
+	ulimits and sysctls|--ulimit nofile=100:200 --ulimit nproc=2048:2048 --ulimit core=0 --ulimit stack=4194304 --sysctl kernel.msgmax=4096 --sysctl net.ipv4.ip_forward=0 --sysctl net.ipv4.ping_group_range=0%5|
+	?^limit: Max open files 100 200
+	?^sysctl: 4096
+	devices|--device /dev/fuse:/dev/f:r --device-cgroup-rule c%42:*%rwm|
+	?devices.list c 42:\* rwm|^dev: /dev/f
+	host namespaces|--net host --pid host --ipc host --uts host --cgroupns host|$TELL_HOST
+	own cgroup namespace|--cgroupns private|cat /proc/self/cgroup; awk '{ print \$4, \$5 }' /proc/self/mountinfo | grep cgroup
+	?^ID|:/\$
+	terminal|-t|
+	?^terminal: 0 is one
+	terminal of a user|-t -u 1000 --read-only|
+	input|-i|cat; tty; readlink /proc/self/fd/0 | cut -c1-4
+	init|--init|cat /proc/1/comm; ls -ln /proc/1/exe | wc -l
+	exit code||exit 42
+	?^exit code 42
+	killed||kill -9 \$\$
+	terminated by itself||kill -USR1 \$\$
+	working folder that is not there|-w /new/folder|pwd; stat -c %a:%u .
+	no program|--entrypoint /nope|
+	no folder for a volume|-v $T/nope:/v|
+	user that is not there|-u nope|
+	ids|--uidmap 0:200000:2000 --gidmap 0:200000:2000|
+	?^maps: +0 +200000 +2000
+	ids and a volume|--uidmap 0:200000:2000 --gidmap 0:200000:2000 -v $T/vol:/v -t|
+	EOF
+}
+
+# What is done with one container, told without what differs from time to time.
+life() {
+    local name=life pid
+    podman run -d --name $name --network none --hooks-dir "$T/hooks" --health-cmd 'test -e /tmp/well' --health-interval disable \
+        --label a=b --annotation run.test/hook=1 localhost/tiny sh -c 'trap "exit 5" TERM; echo up; sleep 1000 & wait' >/dev/null || return
+    wait_for 10 up_is_logged $name
+    podman exec $name sh -c "$TELL"
+    podman exec -u 1000:5 -w /tmp -e A=b $name sh -c 'id; pwd; echo $A; grep -E "^Cap|^Seccomp" /proc/self/status'
+    podman exec --privileged $name grep -E '^Cap|^Seccomp' /proc/self/status
+    podman exec -t $name sh -c 'tty; stty size'
+    echo word | podman exec -i $name cat
+    podman exec $name sh -c 'exit 9'
+    echo "exec told $?"
+    podman exec $name nope
+    echo "exec told $?"
+    podman exec -d $name touch /tmp/well
+    wait_for 10 podman exec $name test -e /tmp/well
+    podman healthcheck run $name
+    echo "health $? $(podman inspect --format '{{.State.Health.Status}}' $name)"
+    podman top $name user group ppid args capeff seccomp state
+    podman pause $name >/dev/null
+    podman inspect --format '{{.State.Status}}' $name
+    podman exec $name true
+    podman unpause $name >/dev/null
+    podman stats --no-stream --format '{{.Name}}' $name
+    podman stats --no-stream --format json $name | jq -r '.[0].pids'
+    pid=$(podman inspect --format '{{.State.Pid}}' $name)
+    echo "$(cat "/proc/$pid/oom_score_adj") $(readlink "/proc/$pid/root") $(stat -c %u:%g "/proc/$pid")"
+    podman kill -s USR2 $name >/dev/null
+    wait_for 10 ended $name
+    podman inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}' $name
+    podman restart -t 3 $name >/dev/null
+    podman inspect --format '{{.State.Status}} {{.RestartCount}}' $name
+    podman stop -t 10 $name >/dev/null
+    podman wait $name
+    podman logs $name
+    podman inspect --format '{{.State.ExitCode}} {{.State.Error}} {{.State.Pid}}' $name
+    podman rm $name >/dev/null
+    # What the hooks were told; the state has more than the specification asks for with either.
+    jq -S '{keys: [keys[] | select(. != "owner" and . != "created" and . != "rootfs")], status, annotations: .annotations | del(."io.kubernetes.cri-o.Created")}' "$T/hook-said"
+    rm -f "$T/hook-said"
+}
+up_is_logged() { podman logs "$1" | grep -q up; }
+ended() { [ "$(podman inspect --format '{{.State.Running}}' "$1")" = false ]; }
+
+@test "a container's life with podman, as with its own runtime: exec, health, top, pause, stats, signals, restart, stop, hooks" {
+    [ "$MODE" = root ] || skip "see above"
+    mkdir -p "$T/hooks"
+    for when in createRuntime poststop; do
+        printf '#!/bin/sh\ncat >>"%s/hook-said"\n' "$T" >"$T/hook"
+        chmod 0755 "$T/hook"
+        jq -n --arg when $when --arg path "$T/hook" \
+            '{version: "1.0.0", hook: {path: $path}, when: {annotations: {"^run.test/hook$": "1"}}, stages: [$when]}' >"$T/hooks/$when.json"
+    done
+    same_begin
+    same life life
+    grep -qE '^health 0 healthy$' "$SAID"
+    grep -qE '"status": "stopped"' "$SAID"
+    same_end
+}
+
 @test "nothing of a container is left after rm" {
     local id
     id=$(podman run -d --network none localhost/tiny sleep 100)
