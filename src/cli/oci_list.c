@@ -208,10 +208,10 @@ static int run_ps(void *options, int argc, char **argv, struct error *e)
 		r = oci_container_open(oci_global.root, argv[0], false, &c, e);
 	if (r == 0 && c.pid == 0)
 		r = error_set(e, EINVAL, "container is being made");
-	if (r == 0 && !c.cgroup)
-		r = error_set(e, EOPNOTSUPP, "container has no cgroup: which processes are its own is not known");
-	if (r == 0)
+	if (r == 0 && c.cgroup)
 		r = oci_cgroup_open(&cg, c.cgroup, e);
+	if (r == 0 && (!c.cgroup || !oci_cgroup_has_members(&cg)))
+		r = error_set(e, EOPNOTSUPP, "container has no cgroup: which processes are its own is not known");
 	if (r == 0)
 		r = oci_cgroup_pids(&cg, &pids, &n, e);
 	if (r < 0)

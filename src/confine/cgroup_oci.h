@@ -96,6 +96,8 @@ int oci_cgroup_attach(const struct oci_cgroup *cg, pid_t pid, struct error *e);
 
 int oci_cgroup_freeze(const struct oci_cgroup *cg, bool frozen, int timeout_ms, struct error *e);
 bool oci_cgroup_frozen(const struct oci_cgroup *cg);
+/* Does any hierarchy have a folder of the container? Without, nobody can say which processes are its own. */
+bool oci_cgroup_has_members(const struct oci_cgroup *cg);
 /* Pids in it and below, as our pid namespace numbers them; the caller frees. */
 int oci_cgroup_pids(const struct oci_cgroup *cg, pid_t **pids, size_t *n, struct error *e);
 /* Sends `sig` to all in it and below; SIGKILL at once where the kernel can, else frozen, so that none escapes by forking. */

@@ -95,6 +95,11 @@ static const struct oci_hierarchy *members(const struct oci_cgroup *cg)
 	return NULL;
 }
 
+bool oci_cgroup_has_members(const struct oci_cgroup *cg)
+{
+	return members(cg) != NULL;
+}
+
 int oci_cgroup_pids(const struct oci_cgroup *cg, pid_t **out, size_t *n, struct error *e)
 {
 	const struct oci_hierarchy *h = members(cg);

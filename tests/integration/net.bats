@@ -58,7 +58,7 @@ need_private() {
     wait_for 10 brig exec "$a" sh -c 'grep -q :1F90 /proc/net/tcp /proc/net/tcp6'
     assert_eq "$(brig exec "$b" nc 127.0.0.1 8080 </dev/null)" pong
     run brig posture "$b"
-    assert_ok
+    assert_walls_stand
     # The ids of each are its own, and neither sees the other's processes.
     run comm -12 <(host_ids "$a") <(host_ids "$b")
     assert_eq "$output" ""

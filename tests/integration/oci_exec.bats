@@ -148,6 +148,7 @@ pid_of() { oci state "$1" | jq .pid; }
 }
 
 @test "exec in a paused container is refused; pause and resume" {
+    need_own_cgroup
     started c
     oci pause c
     assert_eq "$(oci_status c)" paused
@@ -184,6 +185,12 @@ pid_of() { oci state "$1" | jq .pid; }
 
 @test "ps and list" {
     started c
+    if [ -n "${BRIG_TEST_ACCEPT:-}" ]; then
+        run oci ps c
+        assert_line "container has no cgroup"
+        [ "$status" != 0 ]
+        skip "no cgroup that this user may use"
+    fi
     started d
     assert_eq "$(oci ps -f json c)" "[$(pid_of c)]"
     run oci ps c
@@ -212,6 +219,7 @@ pid_of() { oci state "$1" | jq .pid; }
 }
 
 @test "events --stats: one document with the figures" {
+    need_own_cgroup
     started c
     run oci events --stats c
     assert_ok

@@ -141,7 +141,7 @@ counts() { [ "$(brig exec "$1" cat /n)" = "$2" ]; }
     # It counts before it stays; the state says running a moment before that.
     wait_for 10 counts again 3
     run brig posture again
-    assert_ok
+    assert_walls_stand
     brig kill -s TERM again >/dev/null
 }
 
@@ -202,7 +202,7 @@ serves() { [ "$(served "$1")" = pong ]; }
     wait_for 5 brig exec first sh -c 'grep -q :0051 /proc/net/tcp /proc/net/tcp6'
     assert_eq "$(brig exec second nc 127.0.0.1 81 </dev/null)" pong
     run brig posture second
-    assert_ok
+    assert_walls_stand
     # In the foreground as well.
     run brig run --net container:first --restart on-failure:1 tiny sh -c 'echo run; exit 3'
     assert_exit 3

@@ -307,13 +307,16 @@ static void test_detached(void **state)
 #endif
 	assert_status(mover, "NoNewPrivs:\t1");
 	assert_status(mover, "Seccomp:\t2");
-	/* The container, the listener, the folder, the log, the keeper's pipe and three times /dev/null. */
-	assert_int_equal(count_fds(mover), 3 + 3 + 5 - 1);
-	snprintf(path, sizeof(path), "/proc/%d/fd/0", mover);
-	ssize_t n = readlink(path, link, sizeof(link) - 1);
-	assert_true(n > 0);
-	link[n] = 0;
-	assert_string_equal(link, "/dev/null");
+	/* Nobody but root looks into the descriptors of a process that cannot be dumped. */
+	if (geteuid() == 0) {
+		/* The container, the listener, the folder, the log, the keeper's pipe and three times /dev/null. */
+		assert_int_equal(count_fds(mover), 3 + 3 + 5 - 1);
+		snprintf(path, sizeof(path), "/proc/%d/fd/0", mover);
+		ssize_t n = readlink(path, link, sizeof(link) - 1);
+		assert_true(n > 0);
+		link[n] = 0;
+		assert_string_equal(link, "/dev/null");
+	}
 	/* SIGHUP is nothing to a monitor; SIGTERM stops the container. */
 	kill(pid, SIGHUP);
 	kill(pid, SIGTERM);
