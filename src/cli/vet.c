@@ -28,6 +28,7 @@ struct vet_cli_options {
 	bool quiet, attest;
 	char **vex, **ignore, **sarif;
 	bool require_db;
+	char *jobs;
 };
 
 static const struct cli_option options[] = {
@@ -60,6 +61,8 @@ static const struct cli_option options[] = {
 	CLI_OPT(struct vet_cli_options, key, "key", 'k', CLI_STRING, "FILE", "the private key of --attest, as brig sign takes it", "files"),
 	CLI_OPT(struct vet_cli_options, passphrase_file, "passphrase-file", 0, CLI_STRING, "FILE",
 		"the key's passphrase is this file's first line; else a terminal is asked", "files"),
+	CLI_OPT(struct vet_cli_options, jobs, "jobs", 'j', CLI_STRING, "N",
+		"look with N threads, 1 to 64 (default: one for each processor, at most 8); the report is the same", NULL),
 	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
 	CLI_END,
 };
@@ -273,6 +276,16 @@ static int choose_level(const char *word, enum vet_level *out, bool *never, stru
 	return error_set(e, EINVAL, "--fail-on %s: critical, high, medium, low, info or never", word);
 }
 
+static int choose_jobs(const char *text, unsigned *out, struct error *e)
+{
+	uint64_t n;
+
+	if (parse_u64(text, 1, 64, &n) < 0)
+		return error_set(e, EINVAL, "--jobs %s: a number from 1 to 64", text);
+	*out = (unsigned)n;
+	return 0;
+}
+
 static int open_output(const char *path, struct error *e)
 {
 	int fd = path && !streq(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644) :
@@ -341,6 +354,8 @@ static int choose(const struct vet_cli_options *o, struct vet_options *choice, s
 	struct conf conf;
 	int r = choose_level(o->fail_on, &choice->fail_on, &choice->never, e);
 
+	if (r == 0 && o->jobs)
+		r = choose_jobs(o->jobs, &choice->jobs, e);
 	if (r == 0 && !bare)
 		r = choose_report(o->format, &how->report, e);
 	if (r == 0 && o->policy) {

@@ -113,13 +113,13 @@ static void look_name(struct vet *v, const struct vet_file *f)
 
 static bool is_program(struct vet *v, const struct vet_file *f, bool *elf)
 {
-	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
+	unsigned char head[4];
 
 	*elf = false;
-	if (f->inode->type != 'f' || f->inode->size < 4 || vet_read(v, f, 1 << 30, &b) < 0)
+	if (f->inode->type != 'f' || vet_head(v, f, head, sizeof(head)) < (ssize_t)sizeof(head))
 		return false;
-	*elf = elf_is(b.data, b.size);
-	return *elf || ((f->inode->mode & 0111) && b.size > 2 && b.data[0] == '#' && b.data[1] == '!');
+	*elf = elf_is(head, sizeof(head));
+	return *elf || ((f->inode->mode & 0111) && head[0] == '#' && head[1] == '!');
 }
 
 /* Where nothing is installed: memory, scratch, mounts of the kernel, spools, logs. */

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "vet/elf.h"
 #include "vet/inventory.h"
+#include "vet/share.h"
 
 #include <string.h>
 
@@ -132,14 +133,18 @@ static void look_missing(struct vet *v, const struct subject *s)
 		"a program without hardening", b.data);
 }
 
-static void look_at(struct vet *v, const struct vet_file *f)
+static void look_at(struct vet *v, size_t i, unsigned worker, void *arg)
 {
+	const struct vet_file *f = v->merged[i];
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	struct subject s = { .f = f };
+	unsigned char magic[4];
 	struct error e = { 0 };
 	int r;
 
-	if (f->inode->type != 'f' || f->inode->size < 52 || vet_read(v, f, FILE_MAX, &b) < 0 || !elf_is(b.data, b.size))
+	(void)worker;
+	(void)arg;
+	if (f->inode->type != 'f' || f->inode->size < 52 || vet_head(v, f, magic, 4) < 4 || !elf_is(magic, 4) || vet_read(v, f, FILE_MAX, &b) < 0 || !elf_is(b.data, b.size))
 		return; /* what cannot be read is told by "secrets", which reads all */
 	s.owner = vet_owner(v, f->path);
 	s.privileged = f->inode->mode & 06000 || has_capability(f->inode);
@@ -165,8 +170,7 @@ static void look_at(struct vet *v, const struct vet_file *f)
 static int run(struct vet *v, struct error *e)
 {
 	(void)e;
-	for (size_t i = 0; i < v->n_merged; i++)
-		look_at(v, v->merged[i]);
+	vet_share(v, v->n_merged, look_at, NULL);
 	return 0;
 }
 

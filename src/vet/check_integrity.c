@@ -5,6 +5,8 @@
  */
 #include "base/cleanup.h"
 #include "vet/integrity.h"
+#include "vet/share.h"
+#include "vet/window.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -93,6 +95,19 @@ static const EVP_MD *digest_of(enum pkg_hash hash)
 	}
 }
 
+int integrity_digest(EVP_MD_CTX *ctx, const EVP_MD *md, const void *data, size_t n, unsigned char out[EVP_MAX_MD_SIZE], unsigned *len)
+{
+	const unsigned char *p = data;
+	int ok = EVP_DigestInit_ex(ctx, md, NULL);
+
+	for (size_t at = 0, k; ok && at < n; at += k) {
+		k = n - at > WINDOW ? WINDOW : n - at;
+		ok = EVP_DigestUpdate(ctx, p + at, k);
+		window_passed(p + at, k);
+	}
+	return ok && EVP_DigestFinal_ex(ctx, out, len);
+}
+
 /* The digests of one content, each made when it is asked for first: a file may have many records. */
 struct content {
 	const void *data;
@@ -110,8 +125,7 @@ static bool same_digest(struct integrity *in, struct content *c, const struct pk
 	unsigned *len = &c->digests[want->hash].len;
 	unsigned char *digest = c->digests[want->hash].bytes;
 
-	if (!md || (*len == 0 && (!EVP_DigestInit_ex(in->md, md, NULL) || !EVP_DigestUpdate(in->md, c->data, c->n) ||
-					 !EVP_DigestFinal_ex(in->md, digest, len))))
+	if (!md || (*len == 0 && !integrity_digest(in->md, md, c->data, c->n, digest, len)))
 		return true;
 	hex_encode(digest, want->digest_len < *len ? want->digest_len : *len, found);
 	return want->digest_len <= *len && memcmp(digest, want->digest, want->digest_len) == 0;
@@ -152,7 +166,7 @@ static void tell_changed(struct integrity *in, const struct owned *o, const stru
 			"configuration is made to be changed; this is where to look at how", "%s: configuration of %s was changed", path, pkg->name);
 		return;
 	}
-	in->states[o->pkg].changed++;
+	__atomic_fetch_add(&in->states[o->pkg].changed, 1, __ATOMIC_RELAXED);
 	if (nature == NATURE_GUARD)
 		vet_add(in->v, "integrity", "V3-changed", VET_CRITICAL, f, more,
 			"modules of PAM and NSS see every password and decide who is who", "%s: not what the package %s brought", path, pkg->name);
@@ -249,20 +263,40 @@ static void compare_file(struct integrity *in, struct owned *first, const struct
 	}
 }
 
-static void compare_all(struct integrity *in)
+static void compare_one(struct vet *mine, size_t i, unsigned worker, void *arg)
 {
-	for (size_t i = 0; i < in->v->n_merged; i++) {
-		const struct vet_file *f = in->v->merged[i];
-		struct owned *o = inventory_owned(in->inv, f->path);
+	const struct vet_file *f = mine->merged[i];
+	struct integrity *in = &((struct integrity *)arg)[worker];
+	struct owned *o = inventory_owned(in->inv, f->path);
 
-		if (!o)
-			continue;
-		o->seen = true;
-		if (f->inode->type == 'f')
-			compare_file(in, o, f);
-		else if (f->inode->type == 'l')
-			compare_link(in, o, f);
+	if (!o)
+		return;
+	in->v = mine;
+	o->seen = true;
+	if (f->inode->type == 'f')
+		compare_file(in, o, f);
+	else if (f->inode->type == 'l')
+		compare_link(in, o, f);
+}
+
+/* Each worker has a digest of its own; what it counts and remembers is shared. */
+static int compare_all(const struct integrity *in, struct error *e)
+{
+	unsigned n = vet_workers(in->v);
+	_cleanup_free_ struct integrity *each = xcalloc(n, sizeof(*each));
+	int r = 0;
+
+	for (unsigned k = 0; k < n; k++) {
+		each[k] = *in;
+		each[k].md = EVP_MD_CTX_new();
+		if (!each[k].md)
+			r = error_set(e, ENOMEM, "no memory for digests");
 	}
+	if (r == 0)
+		vet_share(in->v, in->v->n_merged, compare_one, each);
+	for (unsigned k = 0; k < n; k++)
+		EVP_MD_CTX_free(each[k].md);
+	return r;
 }
 
 /* ---- what is missing ---- */
@@ -339,6 +373,7 @@ static int run(struct vet *v, struct error *e)
 {
 	struct integrity in = { .v = v, .inv = v->inventory, .md = EVP_MD_CTX_new() };
 	size_t at = 0;
+	int r;
 
 	if (!in.inv || !in.md) {
 		EVP_MD_CTX_free(in.md);
@@ -352,7 +387,8 @@ static int run(struct vet *v, struct error *e)
 		in.layer_first[i] = at;
 	}
 	in.layer_first[v->n_layers] = v->n_files;
-	compare_all(&in);
+	in.pasts = integrity_pasts_new();
+	r = compare_all(&in, e);
 	count_missing(&in);
 	tell_missing(&in);
 	compare_python(&in);
@@ -361,12 +397,12 @@ static int run(struct vet *v, struct error *e)
 		integrity_set_ids(&in);
 		integrity_edited(&in);
 	}
-	integrity_pasts_free(&in);
+	integrity_pasts_free(in.pasts);
 	EVP_MD_CTX_free(in.md);
 	free(in.states);
 	free(in.recorded);
 	free(in.layer_first);
-	return 0;
+	return r;
 }
 
 const struct vet_check vet_check_integrity = { .name = "integrity", .run = run };

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "vet/data.h"
 #include "vet/inventory.h"
+#include "vet/share.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -168,14 +169,25 @@ static bool seen_before(struct seen *s, const char *object)
 	return false;
 }
 
-static void look_at_file(struct vet *v, const struct vet_file *f, struct seen *seen)
+static bool worth(const struct vet_file *f, struct seen *seen)
 {
+	return f->inode && f->inode->type == 'f' && f->inode->size && !(seen_before(seen, f->inode->object) && f->hidden);
+}
+
+/* The files to look at, in order. */
+struct list {
+	const struct vet_file **files;
+	size_t n;
+};
+
+static void look_at_file(struct vet *v, size_t at, unsigned worker, void *arg)
+{
+	const struct vet_file *f = ((const struct list *)arg)->files[at];
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	struct hits hits = { 0 };
 	int r;
 
-	if (!f->inode || f->inode->type != 'f' || f->inode->size == 0 || (seen_before(seen, f->inode->object) && f->hidden))
-		return;
+	(void)worker;
 	r = vet_read(v, f, FILE_MAX, &b);
 	if (r == -EFBIG) {
 		vet_not_looked(v, "%s: larger than 1 GiB, not searched for secrets", f->path);
@@ -258,7 +270,9 @@ static void look_at_config(struct vet *v)
 
 static int run(struct vet *v, struct error *e)
 {
+	_cleanup_free_ const struct vet_file **files = xcalloc(v->n_files + 1, sizeof(*files));
 	struct seen seen = { .n = 64 };
+	struct list list = { .files = files };
 
 	(void)e;
 	while (seen.n < v->n_files * 2)
@@ -266,9 +280,10 @@ static int run(struct vet *v, struct error *e)
 	seen.slots = xcalloc(seen.n, sizeof(*seen.slots));
 	for (int hidden = 0; hidden < 2; hidden++)
 		for (size_t i = 0; i < v->n_files; i++)
-			if (v->files[i].hidden == hidden)
-				look_at_file(v, &v->files[i], &seen);
+			if (v->files[i].hidden == hidden && worth(&v->files[i], &seen))
+				files[list.n++] = &v->files[i];
 	free(seen.slots);
+	vet_share(v, list.n, look_at_file, &list);
 	look_at_config(v);
 	secret_rules_free(&rules);
 	return 0;

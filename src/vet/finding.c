@@ -34,16 +34,25 @@ __attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_li
 	return text;
 }
 
-void vet_add(struct vet *v, const char *check, const char *rule, enum vet_level level, const struct vet_file *f, json_t *more,
-	     const char *why, const char *title, ...)
+static struct vet_finding *next(struct vet *v)
 {
-	struct vet_finding *to;
-	va_list ap;
-
 	/* Room grows by halves: the number of findings is the image's to choose. */
 	if ((v->n_findings & (v->n_findings - 1)) == 0)
 		v->findings = xrealloc(v->findings, v->n_findings ? v->n_findings * 2 : 1, sizeof(*v->findings));
-	to = &v->findings[v->n_findings++];
+	return &v->findings[v->n_findings++];
+}
+
+void vet_take(struct vet *v, const struct vet_finding *f)
+{
+	*next(v) = *f;
+}
+
+void vet_add(struct vet *v, const char *check, const char *rule, enum vet_level level, const struct vet_file *f, json_t *more,
+	     const char *why, const char *title, ...)
+{
+	struct vet_finding *to = next(v);
+	va_list ap;
+
 	*to = (struct vet_finding){ .check = xstrdup(check), .rule = xstrdup(rule), .level = level, .why = xstrdup(why), .layer = -1,
 				    .more = more };
 	if (f) {

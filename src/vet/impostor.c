@@ -7,6 +7,7 @@
  */
 #include "vet/claims.h"
 #include "vet/seek.h"
+#include "vet/share.h"
 #include "vet/rules_load.h"
 
 #include "base/cleanup.h"
@@ -36,7 +37,6 @@ struct look {
 	struct vet *v;
 	struct claims claims;
 	struct seek *seek;
-	bool *seen;
 	struct found *found; /* one for each capability */
 	char **started;
 	const struct inode *asked; /* the last one that is_busybox() was asked about */
@@ -116,7 +116,37 @@ static void look_name(struct look *l, const struct vet_file *f)
 
 /* -------------------------------------------------------------------------------------------------- programs by content */
 
-static void look_program(struct look *l, const struct vet_file *f)
+/* What the content of a file shows, gathered by threads and judged afterwards in the order of files. */
+struct shown {
+	size_t capability;
+	bool disguised;
+	char *how;
+	struct shown *next;
+};
+
+/* One thread's. */
+struct reader {
+	const struct look *l;
+	bool *seen;
+	struct shown **end;
+};
+
+__attribute__((format(printf, 4, 5))) static void show(struct reader *r, size_t capability, bool disguised, const char *fmt, ...)
+{
+	struct shown *s = xcalloc(1, sizeof(*s));
+	va_list ap;
+
+	s->capability = capability;
+	s->disguised = disguised;
+	va_start(ap, fmt);
+	if (vasprintf(&s->how, fmt, ap) < 0)
+		s->how = xstrdup(fmt);
+	va_end(ap);
+	*r->end = s;
+	r->end = &s->next;
+}
+
+static void look_program(struct reader *r, const struct vet_file *f)
 {
 	const char *base = claims_base(f->path);
 
@@ -126,11 +156,11 @@ static void look_program(struct look *l, const struct vet_file *f)
 		for (size_t k = 0; k < c->n_elf; k++) {
 			size_t have = 0;
 
-			while (have < c->elf[k].n && l->seen[c->elf[k].texts[have].id])
+			while (have < c->elf[k].n && r->seen[c->elf[k].texts[have].id])
 				have++;
 			if (have < c->elf[k].n)
 				continue;
-			add(l, i, f, !c->anyname && !rules_word(c->names, base), "a program that says \"%.80s\" inside", c->elf[k].texts[0].data);
+			show(r, i, !c->anyname && !rules_word(c->names, base), "a program that says \"%.80s\" inside", c->elf[k].texts[0].data);
 			break;
 		}
 	}
@@ -176,7 +206,7 @@ static const char *find_line(const struct rule_line *rule, const char *text, siz
 	return NULL;
 }
 
-static void look_script(struct look *l, const struct vet_file *f, const char *text, size_t n)
+static void look_script(struct reader *r, const struct vet_file *f, const char *text, size_t n)
 {
 	for (size_t i = 0; i < rules.n_capabilities; i++) {
 		const struct capability *c = &rules.capabilities[i];
@@ -186,14 +216,14 @@ static void look_script(struct look *l, const struct vet_file *f, const char *te
 			const char *line;
 			size_t have = 0, len;
 
-			while (have < rule->n && l->seen[rule->texts[have].id])
+			while (have < rule->n && r->seen[rule->texts[have].id])
 				have++;
 			line = have < rule->n ? NULL : find_line(rule, text, n, &len);
 			if (!line)
 				continue;
 			while (len && (*line == ' ' || *line == '\t'))
 				line++, len--;
-			add(l, i, f, false, "%s: %.*s", f ? "a line of a script" : "what the image starts", (int)(len < 120 ? len : 120), line);
+			show(r, i, false, "%s: %.*s", f ? "a line of a script" : "what the image starts", (int)(len < 120 ? len : 120), line);
 			break;
 		}
 	}
@@ -221,7 +251,7 @@ static bool is_script(const struct vet_file *f, const struct vet_bytes *b)
 	return false;
 }
 
-static void look_content(struct look *l, const struct vet_file *f)
+static void look_content(struct vet *v, struct reader *reader, const struct vet_file *f)
 {
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	bool elf;
@@ -229,21 +259,61 @@ static void look_content(struct look *l, const struct vet_file *f)
 
 	if (f->inode->type != 'f' || f->inode->size < 8)
 		return;
-	r = vet_read(l->v, f, PROGRAM_MAX, &b);
+	r = vet_read(v, f, PROGRAM_MAX, &b);
 	if (r < 0) {
-		vet_unreadable(l->v, f, r);
+		vet_unreadable(v, f, r);
 		return;
 	}
 	elf = b.size > 4 && memcmp(b.data, "\177ELF", 4) == 0;
 	if (!elf && (b.size > SCRIPT_MAX || !is_script(f, &b)))
 		return;
-	memset(l->seen, 0, seek_count(l->seek) * sizeof(*l->seen));
-	if (seek_scan(l->seek, b.data, b.size, l->seen) == 0)
+	memset(reader->seen, 0, seek_count(reader->l->seek) * sizeof(*reader->seen));
+	if (seek_scan(reader->l->seek, b.data, b.size, reader->seen) == 0)
 		return;
 	if (elf)
-		look_program(l, f);
+		look_program(reader, f);
 	else
-		look_script(l, f, (const char *)b.data, b.size);
+		look_script(reader, f, (const char *)b.data, b.size);
+}
+
+struct contents {
+	struct reader *readers;
+	struct shown **shown; /* by file */
+};
+
+static void read_one(struct vet *mine, size_t i, unsigned worker, void *arg)
+{
+	struct contents *c = arg;
+
+	c->readers[worker].end = &c->shown[i];
+	look_content(mine, &c->readers[worker], mine->merged[i]);
+}
+
+/* The list for each file, to be taken by take_shown(). */
+static struct shown **read_all(struct look *l)
+{
+	unsigned n = vet_workers(l->v);
+	_cleanup_free_ struct reader *readers = xcalloc(n, sizeof(*readers));
+	struct contents c = { readers, xcalloc(l->v->n_merged + 1, sizeof(struct shown *)) };
+
+	for (unsigned k = 0; k < n; k++)
+		readers[k] = (struct reader){ .l = l, .seen = xcalloc(seek_count(l->seek) + 1, sizeof(bool)) };
+	vet_share(l->v, l->v->n_merged, read_one, &c);
+	for (unsigned k = 0; k < n; k++)
+		free(readers[k].seen);
+	return c.shown;
+}
+
+static void take_shown(struct look *l, const struct vet_file *f, struct shown *s)
+{
+	while (s) {
+		struct shown *next = s->next;
+
+		add(l, s->capability, f, s->disguised, "%s", s->how);
+		free(s->how);
+		free(s);
+		s = next;
+	}
 }
 
 /* --------------------------------------------------------------------------------------- packages, units, configuration */
@@ -319,6 +389,8 @@ static void look_config(struct look *l)
 	static const char *const members[] = { "Entrypoint", "Cmd", "Shell", "OnBuild" };
 	const json_t *config = json_object_get(l->v->config, "config"), *item;
 	_cleanup_buf_ struct buf text = { 0 };
+	struct shown *shown = NULL;
+	struct reader reader = { .l = l, .end = &shown };
 	size_t i;
 
 	for (size_t m = 0; m < ARRAY_SIZE(members); m++) {
@@ -331,9 +403,11 @@ static void look_config(struct look *l)
 		buf_printf(&text, "%s ", json_is_string(item) ? json_string_value(item) : "");
 	if (!text.len)
 		return;
-	memset(l->seen, 0, seek_count(l->seek) * sizeof(*l->seen));
-	seek_scan(l->seek, text.data, text.len, l->seen);
-	look_script(l, NULL, text.data, text.len);
+	reader.seen = xcalloc(seek_count(l->seek) + 1, sizeof(bool));
+	seek_scan(l->seek, text.data, text.len, reader.seen);
+	look_script(&reader, NULL, text.data, text.len);
+	take_shown(l, NULL, shown);
+	free(reader.seen);
 	for (i = 0; i < rules.n_capabilities; i++)
 		strv_foreach(w, l->started)
 			if (rules_word(rules.capabilities[i].names, claims_base(*w)))
@@ -477,18 +551,18 @@ static int make_seek(struct look *l, struct error *e)
 	}
 	if (r == 0)
 		seek_compile(l->seek);
-	l->seen = xcalloc(seek_count(l->seek) + 1, sizeof(*l->seen));
 	return r;
 }
 
 static void look_all(struct look *l)
 {
 	const struct vet *v = l->v;
+	_cleanup_free_ struct shown **shown = read_all(l);
 
 	for (size_t i = 0; i < v->n_merged; i++) {
 		look_name(l, v->merged[i]);
 		look_unit(l, v->merged[i]);
-		look_content(l, v->merged[i]);
+		take_shown(l, v->merged[i], shown[i]);
 	}
 	look_packages(l);
 	look_config(l);
@@ -522,7 +596,6 @@ static int run(struct vet *v, struct error *e)
 		strv_free(l.found[i].ports);
 	}
 	free(l.found);
-	free(l.seen);
 	seek_free(&l.seek);
 	strv_free(l.started);
 	claims_free(&l.claims);

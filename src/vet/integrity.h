@@ -26,8 +26,7 @@ struct integrity {
 	struct inventory *inv;
 	EVP_MD_CTX *md;
 	struct pkg_state *states; /* for each of inv->n_system packages */
-	struct past *pasts;	  /* databases as lower layers had them, see integrity_edited.c */
-	size_t n_pasts;
+	struct pasts *pasts;	  /* databases as lower layers had them, see integrity_edited.c; threads share them */
 	const char **recorded;	  /* sorted: files that Python's records name */
 	size_t n_recorded;
 	size_t *layer_first;	  /* where the files of each layer begin in v->files; n_layers + 1 of them */
@@ -45,6 +44,9 @@ void integrity_unowned(struct integrity *in);
 void integrity_set_ids(struct integrity *in);
 /* Databases that were edited. */
 void integrity_edited(struct integrity *in);
-void integrity_pasts_free(struct integrity *in);
+struct pasts *integrity_pasts_new(void);
+void integrity_pasts_free(struct pasts *p);
+/* Digests are made of windows: what was hashed leaves memory. 0: OpenSSL cannot. */
+int integrity_digest(EVP_MD_CTX *ctx, const EVP_MD *md, const void *data, size_t n, unsigned char out[EVP_MAX_MD_SIZE], unsigned *len);
 /* A file whose content is what the record says, in a layer above the one that brought it: was the record changed with it? */
 void integrity_rewritten(struct integrity *in, const struct owned *o, const struct vet_file *f);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "vet/integrity.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static const char edited[] = "V3-database-edited";
@@ -44,6 +45,20 @@ struct past {
 	size_t n;
 };
 
+struct pasts {
+	pthread_mutex_t lock;
+	struct past *list;
+	size_t n;
+};
+
+struct pasts *integrity_pasts_new(void)
+{
+	struct pasts *p = xcalloc(1, sizeof(*p));
+
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
 static void parse_past(struct integrity *in, const struct pkg *pkg, struct past *past)
 {
 	const struct vet_file *f = past->database;
@@ -67,39 +82,53 @@ static void parse_past(struct integrity *in, const struct pkg *pkg, struct past 
 		past->list[past->n++] = (struct past_pkg){ xstrdup(set.list[i].name), xstrdup(set.list[i].arch), xstrdup(set.list[i].version) };
 }
 
-void integrity_pasts_free(struct integrity *in)
+void integrity_pasts_free(struct pasts *p)
 {
-	for (size_t i = 0; i < in->n_pasts; i++) {
-		for (size_t k = 0; k < in->pasts[i].n; k++) {
-			free(in->pasts[i].list[k].name);
-			free(in->pasts[i].list[k].arch);
-			free(in->pasts[i].list[k].version);
+	for (size_t i = 0; i < p->n; i++) {
+		for (size_t k = 0; k < p->list[i].n; k++) {
+			free(p->list[i].list[k].name);
+			free(p->list[i].list[k].arch);
+			free(p->list[i].list[k].version);
 		}
-		free(in->pasts[i].list);
+		free(p->list[i].list);
 	}
-	free(in->pasts);
+	free(p->list);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* The lists themselves stay where they are when another database comes. */
+static struct past past_of(struct integrity *in, const struct pkg *pkg, const struct vet_file *database)
+{
+	struct pasts *p = in->pasts;
+	struct past found = { 0 };
+
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->list[i].database == database)
+			found = p->list[i];
+	if (!found.database) {
+		found.database = database;
+		parse_past(in, pkg, &found);
+		p->list = xrealloc(p->list, p->n + 1, sizeof(*p->list));
+		p->list[p->n++] = found;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return found;
 }
 
 /* The version of a package in the database as the layers up to `layer` show it; NULL: it is not in there. */
 static const char *version_at(struct integrity *in, const struct pkg *pkg, int layer)
 {
 	const struct vet_file *f = lower_file(in, pkg->path, layer + 1);
-	struct past *past = NULL;
+	struct past past;
 
 	if (!f)
 		return NULL;
-	for (size_t i = 0; i < in->n_pasts; i++)
-		if (in->pasts[i].database == f)
-			past = &in->pasts[i];
-	if (!past) {
-		in->pasts = xrealloc(in->pasts, in->n_pasts + 1, sizeof(*in->pasts));
-		past = &in->pasts[in->n_pasts++];
-		*past = (struct past){ .database = f };
-		parse_past(in, pkg, past);
-	}
-	for (size_t i = 0; i < past->n; i++)
-		if (streq(past->list[i].name, pkg->name) && (!pkg->arch || streq(past->list[i].arch, pkg->arch)))
-			return past->list[i].version;
+	past = past_of(in, pkg, f);
+	for (size_t i = 0; i < past.n; i++)
+		if (streq(past.list[i].name, pkg->name) && (!pkg->arch || streq(past.list[i].arch, pkg->arch)))
+			return past.list[i].version;
 	return NULL;
 }
 

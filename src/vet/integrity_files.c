@@ -79,12 +79,12 @@ static bool is_language(const struct integrity *in, const char *path)
 /* ELF or script; the bytes decide, whatever the mode says. */
 static bool is_program(struct integrity *in, const struct vet_file *f)
 {
-	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
 	bool candidate = (f->inode->mode & 0111) || strstr(f->path, ".so");
+	unsigned char head[4] = { 0 };
 
-	if (!candidate || f->inode->size < 2 || vet_read(in->v, f, 1 << 30, &b) < 0)
+	if (!candidate || vet_head(in->v, f, head, sizeof(head)) < 2)
 		return false;
-	return (b.size >= 4 && memcmp(b.data, "\177ELF", 4) == 0) || (b.data[0] == '#' && b.data[1] == '!');
+	return memcmp(head, "\177ELF", 4) == 0 || (head[0] == '#' && head[1] == '!');
 }
 
 /* The package that brought the same bytes under another name; NULL: none. CUPS' backends are such links, busybox' applets. */
@@ -93,11 +93,12 @@ static const char *twin(struct integrity *in, const struct vet_file *f)
 	const EVP_MD *const kinds[] = { [PKG_HASH_MD5] = EVP_md5(), [PKG_HASH_SHA1] = EVP_sha1(), [PKG_HASH_SHA256] = EVP_sha256() };
 	unsigned char digests[ARRAY_SIZE(kinds)][EVP_MAX_MD_SIZE] = { { 0 } };
 	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
+	unsigned len;
 
 	if (vet_read(in->v, f, 1 << 30, &b) < 0)
 		return NULL;
 	for (size_t i = PKG_HASH_MD5; i < ARRAY_SIZE(kinds); i++)
-		EVP_Digest(b.data, b.size, digests[i], NULL, kinds[i], NULL);
+		integrity_digest(in->md, kinds[i], b.data, b.size, digests[i], &len);
 	for (size_t i = 0; i < in->inv->n_system; i++) {
 		const struct pkg *pkg = &in->inv->set.list[i];
 

@@ -20,7 +20,6 @@ struct vet_subject {
 	struct tree arena; /* only its memory is used */
 	int objects, folder;
 	uint16_t folder_layer; /* UINT16_MAX: none */
-	struct hash *hash;
 	struct vet_layer *layers;
 	struct vet_file *files;
 	size_t n_files, cap_files;

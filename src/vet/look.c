@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/proc.h"
 #include "image/room.h"
+#include "vet/window.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -79,6 +80,9 @@ static int run_checks(struct work *w, struct error *e)
 	strv_foreach(text, w->src->not_looked)
 		vet_not_looked(v, "%s", *text);
 	r = vet_subject_read(v, w->src, e);
+	/* The inventory alone reads few files. */
+	if (r == 0 && !w->how->only)
+		vet_verify_all(v);
 	for (uint32_t i = 0; r == 0 && vet_checks[i]; i++) {
 		if (!wanted(w->how, vet_checks[i]))
 			continue;
@@ -87,6 +91,9 @@ static int run_checks(struct work *w, struct error *e)
 		if (r < 0)
 			r = error_wrap(e, "check %s", vet_checks[i]->name);
 	}
+	if (r == 0 && window_cut())
+		vet_add(v, "vet", "V0-unreadable", VET_MEDIUM, NULL, NULL, "what changes while it is looked at can be anything",
+			"%u files became shorter while they were looked at", window_cut());
 	return r;
 }
 
@@ -137,6 +144,7 @@ static int work_inside(void *ctx, struct error *e)
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	window_guard();
 	r = room_enter(&room, e);
 	if (r == 0)
 		r = run_checks(w, e);

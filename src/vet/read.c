@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding files in the merged tree and reading their bytes. */
 #include "vet/internal.h"
+#include "vet/share.h"
+#include "vet/window.h"
 
 #include "base/cleanup.h"
 #include "base/path.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 40 };
+enum { LINKS_MAX = 40, COPY_MAX = 16 << 20 };
 
 /* The first place in the merged tree that is not before `path`. */
 static size_t lower_bound(const struct vet *v, const char *path)
@@ -125,22 +126,32 @@ void vet_below(const struct vet *v, const char *dir, size_t *first, size_t *n)
 	*n = i - *first;
 }
 
-/* Law 6: an object is what its name says when it is used. Asked once for each inode. */
-static int verify(struct vet_subject *s, struct inode *in, const struct vet_bytes *b)
+/*
+ * Law 6: an object is what its name says when it is used. Asked once for each inode; should two threads ask at once, they get the same
+ * answer.
+ */
+static int verify(struct inode *in, const struct vet_bytes *b)
 {
+	static const char bad;
+	const void *known = __atomic_load_n(&in->mark, __ATOMIC_RELAXED);
+	_cleanup_hash_ struct hash *h = NULL;
 	unsigned char sha[SHA256_LEN];
 	char name[OBJECT_NAME_LEN + 1];
+	bool same;
 
-	if (in->mark)
-		return 0;
-	hash_start(s->hash);
-	hash_add(s->hash, b->data, b->size);
-	hash_end(s->hash, sha);
+	if (known)
+		return known == &bad ? -EBADMSG : 0;
+	h = hash_new();
+	for (size_t at = 0, n; at < b->size; at += n) {
+		n = b->size - at > WINDOW ? WINDOW : b->size - at;
+		hash_add(h, b->data + at, n);
+		window_passed(b->data + at, n);
+	}
+	hash_end(h, sha);
 	object_name(sha, name);
-	if (!streq(name, in->object))
-		return -EBADMSG;
-	in->mark = in;
-	return 0;
+	same = streq(name, in->object);
+	__atomic_store_n(&in->mark, same ? (const void *)in : &bad, __ATOMIC_RELAXED);
+	return same ? 0 : -EBADMSG;
 }
 
 static int map_object(struct vet_subject *s, struct inode *in, struct vet_bytes *out)
@@ -154,17 +165,20 @@ static int map_object(struct vet_subject *s, struct inode *in, struct vet_bytes 
 		return -EIO;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != in->size)
 		return -EBADMSG;
-	p = mmap(NULL, (size_t)in->size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
+	p = window_map(fd, (size_t)in->size);
+	if (!p)
 		return -errno;
 	*out = (struct vet_bytes){ .data = p, .size = (size_t)in->size, .mapped = true };
-	r = verify(s, in, out);
+	r = verify(in, out);
 	if (r < 0)
 		vet_bytes_free(out);
 	return r;
 }
 
-/* Copied, not mapped: whoever owns the folder may cut the file meanwhile. */
+/*
+ * Copied, so that what is parsed stays the same whoever owns the folder and writes there meanwhile. Only what is larger than any database or
+ * configuration is mapped: programs and archives, whose readers take nothing for granted that they read before.
+ */
 static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max, struct vet_bytes *out)
 {
 	_cleanup_close_ int fd = path_open_beneath(s->folder, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
@@ -179,6 +193,13 @@ static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max
 	if ((uint64_t)st.st_size > max)
 		return -EFBIG;
 	size = (size_t)st.st_size;
+	if (size > COPY_MAX) {
+		*out = (struct vet_bytes){ .data = window_map(fd, size), .size = size, .mapped = true };
+		if (out->data)
+			return 0;
+		*out = (struct vet_bytes){ .data = (const unsigned char *)"" };
+		return -EIO;
+	}
 	data = xmalloc(size + 1);
 	while (got < size) {
 		ssize_t n = read(fd, data + got, size - got);
@@ -213,17 +234,53 @@ int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct v
 	else if (f->inode->size)
 		r = map_object(s, (struct inode *)f->inode, out);
 	if (r == 0)
-		s->read += out->size;
+		__atomic_fetch_add(&s->read, out->size, __ATOMIC_RELAXED);
 	return r;
+}
+
+ssize_t vet_head(const struct vet *v, const struct vet_file *f, void *buf, size_t n)
+{
+	const struct vet_subject *s = v->subject;
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	ssize_t got;
+
+	if (!f->inode || f->inode->type != 'f')
+		return -EINVAL;
+	if (f->inode->object[0])
+		fd = openat(s->objects, f->inode->object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	else if (f->layer == s->folder_layer)
+		fd = path_open_beneath(s->folder, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	else
+		return 0; /* an empty file */
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return fd == -ENOENT || fd == -ENOTDIR ? -ENOENT : -EIO;
+	got = pread(fd, buf, n, 0);
+	return got < 0 ? -EIO : got;
+}
+
+static void verify_one(struct vet *v, size_t i, unsigned worker, void *arg)
+{
+	const struct vet_file *f = &v->files[i];
+	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
+
+	(void)worker;
+	(void)arg;
+	if (f->inode && f->inode->type == 'f' && f->inode->object[0])
+		vet_read(v, f, SIZE_MAX, &b);
+}
+
+void vet_verify_all(struct vet *v)
+{
+	vet_share(v, v->n_files, verify_one, NULL);
 }
 
 void vet_unreadable(struct vet *v, const struct vet_file *f, int r)
 {
 	size_t i = (size_t)(f - v->files);
 
-	if (r == -EINVAL || r == -ENOENT || i >= v->n_files || v->subject->told[i])
+	if (r == -EINVAL || r == -ENOENT || i >= v->n_files || __atomic_exchange_n(&v->subject->told[i], 1, __ATOMIC_RELAXED))
 		return;
-	v->subject->told[i] = 1;
 	vet_add(v, "vet", "V0-unreadable", r == -EFBIG ? VET_LOW : VET_MEDIUM, f, NULL, "what cannot be read can hide anything", "could not read it: %s",
 		r == -EBADMSG ? "it is damaged, its bytes are not those that were stored" : strerror(-r));
 }
@@ -231,7 +288,7 @@ void vet_unreadable(struct vet *v, const struct vet_file *f, int r)
 void vet_bytes_free(struct vet_bytes *b)
 {
 	if (b->mapped)
-		munmap((void *)b->data, b->size);
+		window_unmap((void *)b->data, b->size);
 	else if (b->size)
 		free((void *)b->data);
 	*b = (struct vet_bytes){ .data = (const unsigned char *)"" };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vet/scan.h"
+#include "vet/window.h"
 
 #include "base/str.h"
 
@@ -192,18 +193,17 @@ static void run_plain(const struct run *r, size_t i)
 }
 
 #ifdef __x86_64__
-/* Places [0, end) in steps of 16; returns where it stopped. */
-__attribute__((target("ssse3"))) static size_t run_ssse3(const struct run *r)
+/* Places from i on in steps of 16, up to `stop` or a little beyond; returns where it stopped. */
+__attribute__((target("ssse3"))) static size_t run_ssse3(const struct run *r, size_t i, size_t stop)
 {
 	const __m128i half = _mm_set1_epi8(15), zero = _mm_setzero_si128();
 	__m128i low[PRINT], high[PRINT];
-	size_t i = 0;
 
 	for (size_t k = 0; k < PRINT; k++) {
 		low[k] = _mm_loadu_si128((const __m128i *)r->s->low[k]);
 		high[k] = _mm_loadu_si128((const __m128i *)r->s->high[k]);
 	}
-	for (; i + 16 + PRINT - 1 <= r->n; i += 16) {
+	for (; i < stop && i + 16 + PRINT - 1 <= r->n; i += 16) {
 		__m128i found = _mm_set1_epi8((char)0xff);
 		unsigned places;
 
@@ -240,11 +240,16 @@ void scan_run_plain(const struct scan *s, const void *data, size_t n, scan_hit *
 void scan_run(const struct scan *s, const void *data, size_t n, scan_hit *hit, void *arg)
 {
 	struct run r = { s, data, n, hit, arg };
-	size_t i = 0;
+	size_t i = 0, stop = 0;
 
 #ifdef __x86_64__
-	if (__builtin_cpu_supports("ssse3"))
-		i = run_ssse3(&r);
+	while (__builtin_cpu_supports("ssse3") && stop < n) {
+		size_t before = i;
+
+		stop = n - stop > WINDOW ? stop + WINDOW : n;
+		i = run_ssse3(&r, i, stop);
+		window_passed((const unsigned char *)data + before, i - before);
+	}
 #endif
 	run_plain(&r, i);
 }

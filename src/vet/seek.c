@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vet/seek.h"
+#include "vet/window.h"
 
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -168,9 +169,14 @@ size_t seek_scan(const struct seek *m, const void *data, size_t n, bool *seen)
 	size_t fresh = 0;
 
 	while (p < end) {
-		state = *step(m, state, *p++);
-		if (state && (m->out[state] || m->more[state]))
-			fresh += note(m, state, seen);
+		const uint8_t *from = p, *stop = end - p > WINDOW ? p + WINDOW : end;
+
+		while (p < stop) {
+			state = *step(m, state, *p++);
+			if (state && (m->out[state] || m->more[state]))
+				fresh += note(m, state, seen);
+		}
+		window_passed(from, (size_t)(stop - from));
 	}
 	return fresh;
 }

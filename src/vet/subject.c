@@ -259,7 +259,6 @@ int vet_subject_read(struct vet *v, const struct vet_source *src, struct error *
 	s->objects = src->objects;
 	s->folder = src->folder;
 	s->folder_layer = src->folder >= 0 ? (uint16_t)src->n_tables : UINT16_MAX;
-	s->hash = hash_new();
 	s->layers = xcalloc(n + 1, sizeof(*s->layers));
 	v->subject = s;
 	v->layers = s->layers;
@@ -290,7 +289,6 @@ void vet_subject_free(struct vet *v)
 	if (!s)
 		return;
 	tree_free(&s->arena);
-	hash_free(&s->hash);
 	free(s->layers);
 	free(s->files);
 	free(s->merged);

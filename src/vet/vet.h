@@ -55,6 +55,7 @@ struct vet_options {
 	char **vex, **ignore; /* --vex, --ignore FILE: vulnerabilities that do not count, see excuse.h */
 	char **sarif;	      /* --sarif-in FILE: what other tools found, see sarif.h */
 	bool require_db;      /* --require-db: without advisories for its packages the look fails */
+	unsigned jobs;	      /* --jobs: threads that look, 1 to 64; 0: see vet_workers() */
 	const struct vet_policy *policy; /* --policy FILE, or the gate's; NULL: none */
 };
 
@@ -104,6 +105,10 @@ void vet_bytes_free(struct vet_bytes *b);
  * read, or is not what its name says.
  */
 int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct vet_bytes *out);
+/* Its first bytes, at most `n`, as they are stored: the digest is not asked. How many; negative as vet_read(). */
+ssize_t vet_head(const struct vet *v, const struct vet_file *f, void *buf, size_t n);
+/* All files that have a digest, by all workers: vet_read() has less to do afterwards, and those that are damaged are known. */
+void vet_verify_all(struct vet *v);
 /* The finding that a file could not be read (`r` of vet_read()), once for each file however many checks meet it; none for -EINVAL and -ENOENT. */
 void vet_unreadable(struct vet *v, const struct vet_file *f, int r);
 
@@ -121,6 +126,9 @@ void vet_below(const struct vet *v, const char *dir, size_t *first, size_t *n);
  */
 void vet_add(struct vet *v, const char *check, const char *rule, enum vet_level level, const struct vet_file *f, json_t *more,
 	     const char *why, const char *title, ...) __attribute__((format(printf, 8, 9)));
+
+/* A finding that was made elsewhere: all that it points to becomes v's. */
+void vet_take(struct vet *v, const struct vet_finding *f);
 
 /* A JSON string of any bytes: those that are not UTF-8 are escaped as str_escape() does. NULL gives null. */
 json_t *vet_json(const char *s);

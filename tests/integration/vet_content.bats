@@ -60,3 +60,33 @@ vet_json() { run --separate-stderr brig vet -q --fail-on never --format json "$@
     assert_exit 2
     assert_line 'vet-secrets.rules:1: not "rule NAME LEVEL TITLE"'
 }
+
+@test "the report is the same however many threads look, of an image and of a folder" {
+    local layout
+    layout=$(test_image base)
+    mkdir "$TT/root" "$TT/root/etc"
+    echo 'root:x:0:0::/root:/bin/sh' >"$TT/root/etc/passwd"
+    # Larger than what is copied: it is mapped.
+    { head -c 20M /dev/zero; echo 'AWS_SECRET_ACCESS_KEY=no'; printf '%s\n' '-----BEGIN RSA PRIVATE KEY-----'; } >"$TT/root/big"
+    for i in $(seq 40); do
+        echo "machine h$i login me password Tr0ub4dorAndThree$i" >"$TT/root/etc/.netrc"
+        mkdir "$TT/root/d$i"
+        mv "$TT/root/etc/.netrc" "$TT/root/d$i/.netrc"
+    done
+    vet_json -j 1 "$layout"
+    assert_ok
+    local one=$output
+    vet_json -j 5 "$layout"
+    assert_ok
+    assert_eq "$output" "$one"
+    vet_json -j 1 "$TT/root"
+    assert_ok
+    one=$output
+    assert_eq "$(jq '[.findings[] | select(.rule == "V7-netrc")] | length' <<<"$output")" 40
+    vet_json -j 7 "$TT/root"
+    assert_ok
+    assert_eq "$output" "$one"
+    run brig vet -j 0 "$TT/root"
+    assert_exit 2
+    assert_line 'a number from 1 to 64'
+}

@@ -34,7 +34,7 @@ static struct yara *open_ours(bool words)
 
 	assert_int_equal(file_read(AT_FDCWD, path, 1 << 20, &text, &n), 0);
 	assert_int_equal(yara_new(&y, &e), 0);
-	if (yara_add(y, text, n, "ours", &e) < 0 || yara_ready(y, &e) < 0)
+	if (yara_add(y, text, n, "ours", &e) < 0 || yara_ready(y, 1, &e) < 0)
 		fail_msg("%s", e.text);
 	if (!words)
 		yara_no_words(y);
@@ -113,12 +113,12 @@ static void knows_its_samples(void **state)
 		_cleanup_free_ char *data = sample(cases[i].text, &n);
 
 		seen[0] = 0;
-		assert_int_equal(yara_scan(with, cases[i].path, data, n, note, NULL), 0);
+		assert_int_equal(yara_scan(with, 0, cases[i].path, data, n, note, NULL), 0);
 		if (strcmp(seen, cases[i].rules) != 0)
 			fail_msg("%s: \"%s\", not \"%s\"", cases[i].text, seen, cases[i].rules);
 		/* The first pass has let through all that counts. */
 		seen[0] = 0;
-		assert_int_equal(yara_scan(without, cases[i].path, data, n, note, NULL), 0);
+		assert_int_equal(yara_scan(without, 0, cases[i].path, data, n, note, NULL), 0);
 		assert_string_equal(seen, cases[i].rules);
 	}
 	yara_free(with);
@@ -136,13 +136,64 @@ static void takes_rules_of_others(void **state)
 	(void)state;
 	assert_int_equal(yara_new(&y, &e), 0);
 	assert_int_equal(yara_add(y, rules, strlen(rules), "mine.yar", &e), 0);
-	assert_int_equal(yara_ready(y, &e), 0);
+	assert_int_equal(yara_ready(y, 1, &e), 0);
 	seen[0] = 0;
-	assert_int_equal(yara_scan(y, "srv/x.sh", "1 abc", 5, note, NULL), 0);
+	assert_int_equal(yara_scan(y, 0, "srv/x.sh", "1 abc", 5, note, NULL), 0);
 	assert_string_equal(seen, "mine/3");
 	seen[0] = 0;
-	assert_int_equal(yara_scan(y, "srv/y.sh", "1 abc", 5, note, NULL), 0);
+	assert_int_equal(yara_scan(y, 0, "srv/y.sh", "1 abc", 5, note, NULL), 0);
 	assert_string_equal(seen, "");
+	yara_free(y);
+}
+
+static void gives_up_slow_rules(void **state)
+{
+	/* One is slow whatever it is held against; the other one's rules go on. */
+	static const char slow[] = "rule slow { condition: for all i in (0..4000000000) : (uint8(i % 4) < 255) }", quick[] = "rule quick { condition: true }";
+	struct error e = { 0 };
+	struct yara *y;
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(yara_new(&y, &e), 0);
+	assert_int_equal(yara_add(y, slow, strlen(slow), "slow.yar", &e), 0);
+	assert_int_equal(yara_add(y, quick, strlen(quick), "quick.yar", &e), 0);
+	yara_limit(y, 1);
+	assert_int_equal(yara_ready(y, 2, &e), 0);
+	for (int i = 0; i < 3; i++) {
+		at = 0;
+		assert_null(yara_given_up(y, &at));
+		seen[0] = 0;
+		assert_int_equal(yara_scan(y, i & 1, "x", "abcd", 4, note, NULL), -ETIMEDOUT);
+		assert_string_equal(seen, "quick/1");
+	}
+	at = 0;
+	assert_string_equal(yara_given_up(y, &at), "slow.yar");
+	assert_null(yara_given_up(y, &at));
+	assert_int_equal(yara_scan(y, 0, "x", "abcd", 4, note, NULL), 0);
+	yara_free(y);
+}
+
+static void limits_by_kind_and_size(void **state)
+{
+	static const char rules[] = "rule p { meta: words = \"abcd\" kind = \"program\" condition: true }\n"
+				    "rule t { meta: words = \"wxyz\" kind = \"text\" largest = 6 condition: true }\n";
+	static const struct {
+		const char *data;
+		bool asked;
+	} tries[] = { { "\177ELFabcd", true }, { "abcd", false }, { "wxyz", true }, { "wxyz...", false }, { "\177ELFwx", false }, { "none", false } };
+	struct error e = { 0 };
+	struct yara *y;
+
+	(void)state;
+	assert_int_equal(yara_new(&y, &e), 0);
+	assert_int_equal(yara_add(y, rules, strlen(rules), "r.yar", &e), 0);
+	assert_int_equal(yara_ready(y, 1, &e), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
+		seen[0] = 0;
+		assert_int_equal(yara_scan(y, 0, "x", tries[i].data, strlen(tries[i].data), note, NULL), 0);
+		assert_string_equal(seen, tries[i].asked ? "p/1 t/1" : "");
+	}
 	yara_free(y);
 }
 
@@ -155,6 +206,7 @@ static void refuses_rules(void **state)
 		{ "rule a {\n\n strings: $a = /(/ condition: $a }", "f.yar:3: " },
 		{ "include \"/etc/passwd\"", "f.yar:1: " },
 		{ "rule a { meta: level = \"bad\" condition: true }", "f.yar: rule a: level \"bad\" is none of " },
+		{ "rule a { meta: words = \"abcd\" kind = \"script\" condition: true }", "f.yar: rule a: kind \"script\" is neither" },
 		{ "rule a { meta: words = \"abc\" condition: true }", "f.yar: rule a: words: \"abc\" has not from 4 to 64 characters" },
 	};
 
@@ -176,6 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(knows_its_samples),
 		cmocka_unit_test(takes_rules_of_others),
+		cmocka_unit_test(gives_up_slow_rules),
+		cmocka_unit_test(limits_by_kind_and_size),
 		cmocka_unit_test(refuses_rules),
 	};
 
