@@ -53,8 +53,7 @@ static bool exists(int dir, const char *hex, const char *name)
 	return faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The store has its table, and nobody changed it since. */
-static bool in_store(struct staging *st, const char *diff)
+bool assemble_in_store(struct staging *st, const char *diff)
 {
 	return exists(st->store_layers, diff, "table") && (!st->may_use || st->may_use(st->arg, diff));
 }
@@ -64,7 +63,7 @@ static bool known(struct staging *st, const char *diff, const char *mark)
 {
 	bool here = exists(st->layers, diff, mark), before = exists(st->store_layers, diff, mark);
 
-	return (here && exists(st->layers, diff, "table")) || ((here || before) && in_store(st, diff));
+	return (here && exists(st->layers, diff, "table")) || ((here || before) && assemble_in_store(st, diff));
 }
 
 static int put_mark(int dir, const char *mark, struct error *e)
@@ -114,7 +113,7 @@ int assemble_layer(struct staging *st, struct objects *o, int blob, const char *
 	dir = make_dir(st->layers, diff, e);
 	if (dir < 0)
 		return dir;
-	if (!in_store(st, diff)) {
+	if (!assemble_in_store(st, diff)) {
 		r = write_table(dir, &tree, NULL, e);
 		if (r < 0)
 			return r;

@@ -18,6 +18,9 @@ struct assembled {
 int assemble_layer(struct staging *st, struct objects *o, int blob, const char *blob_hex, char diff[static DIGEST_SIZE],
 		   bool rootfs, struct assembled *a, struct error *e);
 
+/* The store has the table of that layer, and nobody changed it since. */
+bool assemble_in_store(struct staging *st, const char *diff);
+
 /* Lays the layers over each other. All have been through assemble_layer(). */
 int assemble_tree(struct staging *st, const char (*diff_ids)[DIGEST_SIZE], size_t n, struct assembled *a,
 		  struct error *e);

@@ -76,6 +76,8 @@ struct fetch_message {
 		FETCH_PROGRESS, /* bytes */
 		FETCH_TOP,	/* what the reference means. The answer: 'y', or 'n' when it is here and only its signatures are wanted */
 		FETCH_WANT,	/* may this blob be fetched? The answer is one byte: 'y', 'n' (it is here), or the end */
+		FETCH_READY,	/* manifest and configuration are there, and the blobs that nobody wants from the network */
+		FETCH_GOT,	/* `top`: this blob is in the folder, whole, and nobody writes to it any more */
 		FETCH_SIGNATURE, /* `kept`: one lies in the folder, by the name that signature_name() gives */
 		FETCH_UNASKED,	/* `note`: why it is not known whether there are (more) signatures */
 		FETCH_EXTRA,	/* DOCUMENTS: one that refers to the image */
@@ -90,7 +92,7 @@ struct fetch_message {
 		struct {
 			char hex[DIGEST_SIZE], media_type[FETCH_MEDIA_TYPE];
 			uint64_t size;
-		} top; /* PULL: manifest or index; also for WANT, without media type */
+		} top; /* PULL: manifest or index; also for WANT and GOT, without media type */
 		struct {
 			char hex[DIGEST_SIZE], tag[FETCH_MEDIA_TYPE]; /* the tag may be empty */
 		} extra;

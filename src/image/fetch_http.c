@@ -561,13 +561,14 @@ static int take_ended(struct http *h, size_t *running, size_t *left, struct http
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &q);
 		--*running;
 		r = judge(h, q, c);
-		if (r < 0) {
-			*bad = q;
-			return r;
-		}
 		if (r == 0) {
 			q->done = true;
 			--*left;
+			r = q->complete ? q->complete(q, &q->error) : 0;
+		}
+		if (r < 0) {
+			*bad = q;
+			return r;
 		}
 	}
 	return 0;

@@ -37,6 +37,7 @@ struct http_request {
 	bool no_body; /* nothing is sent, not even a length but 0 */
 	void (*progress)(void *arg, int64_t bytes); /* got or sent; negative when a transfer begins anew. May be NULL */
 	void *arg;
+	int (*complete)(struct http_request *q, struct error *e); /* its answer is there; a negative result ends all. May be NULL */
 	/* the answer */
 	long status;
 	char *type, *location, *digest, *challenge, *signatures, *link, *subject; /* headers; NULL: not sent */

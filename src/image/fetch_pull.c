@@ -105,9 +105,9 @@ int fetch_of_index(struct fetching *f, json_t *json, const struct oci_platform *
 }
 
 struct wanted {
-	struct http_request q;
-	struct http_request *pointer;
+	struct http_request q; /* first: see complete() */
 	const struct oci_descriptor *d;
+	bool config;
 };
 
 static int ask_wanted(const struct oci_descriptor *d, struct error *e)
@@ -123,6 +123,47 @@ static int ask_wanted(const struct oci_descriptor *d, struct error *e)
 	if (n != 1)
 		return error_set(e, EPIPE, "nobody wants it any more");
 	return answer == 'y';
+}
+
+static void tell_ready(void)
+{
+	fetch_tell(&(struct fetch_message){ .word = FETCH_READY });
+}
+
+static int check_blob(struct wanted *w, struct error *e)
+{
+	unsigned char sha[SHA256_LEN];
+	char got[DIGEST_SIZE];
+
+	if (w->q.status != 200 && w->q.status != 206)
+		return http_status_error(&w->q, "blob", e);
+	hash_end(w->q.hash, sha);
+	hex_encode(sha, sizeof(sha), got);
+	if (w->q.got != w->d->size)
+		return error_set(e, EBADMSG, "blob sha256:%s: its descriptor says %llu bytes, the registry sends %llu", w->d->hex,
+				 (unsigned long long)w->d->size, (unsigned long long)w->q.got);
+	if (!streq(got, w->d->hex))
+		return error_set(e, EBADMSG, "blob sha256:%s: the registry sends bytes with the digest sha256:%s", w->d->hex, got);
+	return 0;
+}
+
+/* It is unpacked while the others are on their way. */
+static int complete(struct http_request *q, struct error *e)
+{
+	struct wanted *w = (struct wanted *)q;
+	struct fetch_message m = { .word = FETCH_GOT };
+	int r = check_blob(w, e);
+
+	if (r < 0)
+		return r;
+	cleanup_close(&q->file);
+	q->file = -1;
+	memcpy(m.top.hex, w->d->hex, DIGEST_SIZE);
+	m.top.size = w->d->size;
+	fetch_tell(&m);
+	if (w->config)
+		tell_ready();
+	return 0;
 }
 
 static int add_blob(struct fetching *f, struct wanted *all, size_t *n, const struct oci_descriptor *d, struct error *e)
@@ -144,6 +185,7 @@ static int add_blob(struct fetching *f, struct wanted *all, size_t *n, const str
 	f->total += d->size;
 	http_request_init(&w->q, "GET", http_url(f->http, "/v2/%s/blobs/sha256:%s", f->req.repository, d->hex));
 	w->d = d;
+	w->q.complete = complete;
 	w->q.max = d->size;
 	w->q.progress = fetch_progress;
 	w->q.arg = f;
@@ -154,23 +196,6 @@ static int add_blob(struct fetching *f, struct wanted *all, size_t *n, const str
 	return w->q.file < 0 ? error_errno(e, errno, "cannot make a file for a blob") : 0;
 }
 
-static int check_blob(struct wanted *w, struct error *e)
-{
-	unsigned char sha[SHA256_LEN];
-	char got[DIGEST_SIZE];
-
-	if (w->q.status != 200 && w->q.status != 206)
-		return http_status_error(&w->q, "blob", e);
-	hash_end(w->q.hash, sha);
-	hex_encode(sha, sizeof(sha), got);
-	if (w->q.got != w->d->size)
-		return error_set(e, EBADMSG, "blob sha256:%s: its descriptor says %llu bytes, the registry sends %llu", w->d->hex,
-				 (unsigned long long)w->d->size, (unsigned long long)w->q.got);
-	if (!streq(got, w->d->hex))
-		return error_set(e, EBADMSG, "blob sha256:%s: the registry sends bytes with the digest sha256:%s", w->d->hex, got);
-	return 0;
-}
-
 static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct error *e)
 {
 	struct wanted *all = xcalloc(m->n + 1, sizeof(*all));
@@ -178,15 +203,17 @@ static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct er
 	size_t n = 0;
 	int r = add_blob(f, all, &n, &m->config, e);
 
+	if (n > 0)
+		all[0].config = true;
 	for (size_t i = 0; r == 0 && i < m->n; i++)
 		r = add_blob(f, all, &n, &m->layers[i], e);
+	if (r == 0 && !all[0].config)
+		tell_ready();
 	for (size_t i = 0; i < n; i++)
 		list[i] = &all[i].q;
 	if (r == 0)
 		r = http_do(f->http, list, n, e);
 	for (size_t i = 0; i < n; i++) {
-		if (r == 0)
-			r = check_blob(&all[i], e);
 		cleanup_close(&all[i].q.file);
 		hash_free(&all[i].q.hash);
 		http_request_free(&all[i].q);

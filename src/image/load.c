@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,18 +25,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LOAD_WORKERS_MAX = 4 };
+
 /* Address space of the process that parses: a million entries take some 600 MB. */
 static const uint64_t room_memory = 4ULL << 30;
 
 struct loading {
-	const struct load_request *req;
+	struct load_request req;
+	pid_t pid; /* of the room; 0: it is gone */
+	int socket;
+	bool staged, done;
+	unsigned workers;
+	char (*arrived)[DIGEST_SIZE]; /* blobs that came, of which the room was told of the first n_told */
+	size_t n_arrived, n_told;
+	bool complete, asked;
 	struct staging_dirs dirs;
 	struct oci_platform platform;
 	struct index_entry *entries; /* told by the room, names not yet judged */
 	size_t n;
 	struct load_result *out;
 	uint64_t total;
-	struct error *e;
+	struct error *e, own;
 };
 
 void load_result_free(struct load_result *r)
@@ -50,28 +60,28 @@ static void __attribute__((noreturn)) run_room(struct loading *l, int socket)
 {
 	const struct staging_dirs *d = &l->dirs;
 	struct stat sb;
-	bool folder = fstat(l->req->input, &sb) == 0 && S_ISDIR(sb.st_mode);
-	const int write_dirs[] = { d->staging, l->req->input };
-	const int read_dirs[] = { d->store_objects, d->store_blobs, d->store_layers, d->store_trees, l->req->input };
+	bool folder = fstat(l->req.input, &sb) == 0 && S_ISDIR(sb.st_mode);
+	const int write_dirs[] = { d->staging, l->req.input };
+	const int read_dirs[] = { d->store_objects, d->store_blobs, d->store_layers, d->store_trees, l->req.input };
 	struct room room = {
 		.write_dirs = write_dirs,
-		.n_write = l->req->take ? 2 : 1,
+		.n_write = l->req.take ? 2 : 1,
 		.read_dirs = read_dirs,
 		.n_read = folder ? 5 : 4,
 		.memory = room_memory,
-		.file_size = l->req->limits.bytes + (1ULL << 20),
+		.file_size = l->req.limits.bytes + (1ULL << 20),
 		.keep_reading = folder,
-		.accept_no_landlock = l->req->accept_no_landlock,
+		.accept_no_landlock = l->req.accept_no_landlock,
 	};
 	struct staging st = {
 		.objects = d->objects, .blobs = d->blobs, .layers = d->layers, .trees = d->trees, .members = d->members,
 		.store_objects = d->store_objects, .store_blobs = d->store_blobs, .store_layers = d->store_layers,
-		.store_trees = d->store_trees, .limits = &l->req->limits, .suspects = l->req->suspects,
+		.store_trees = d->store_trees, .limits = &l->req.limits, .suspects = l->req.suspects, .workers = l->workers,
 	};
 	struct room_message m = { .word = ROOM_ERROR };
 	sigset_t none;
 
-	if (l->req->again) {
+	if (l->req.again) {
 		/* What was unpacked before is made anew beside it. */
 		st.store_layers = d->layers;
 		st.store_trees = d->trees;
@@ -81,7 +91,7 @@ static void __attribute__((noreturn)) run_room(struct loading *l, int socket)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(0);
 	if (room_enter(&room, &m.error) == 0)
-		unpacker_run(l->req, &l->platform, &st, socket);
+		unpacker_run(&l->req, &l->platform, &st, socket);
 	socket_send(socket, &m, sizeof(m), NULL, 0);
 	_exit(1);
 }
@@ -91,16 +101,16 @@ static int judge_name(struct loading *l, const char *claim, bool tag_only, char 
 {
 	_cleanup_free_ char *joined = NULL;
 
-	if (l->req->name)
-		return name_complete(l->req->name, name, l->e);
+	if (l->req.name)
+		return name_complete(l->req.name, name, l->e);
 	if (!claim[0])
 		return 0;
 	if (tag_only) {
-		if (!l->req->base)
+		if (!l->req.base)
 			return 0;
-		joined = xasprintf("%s:%s", l->req->base, claim);
+		joined = xasprintf("%s:%s", l->req.base, claim);
 	}
-	return name_from_claim(joined ? joined : claim, l->req->keep_names, name, l->e);
+	return name_from_claim(joined ? joined : claim, l->req.keep_names, name, l->e);
 }
 
 static int take_image(struct loading *l, struct room_message *m)
@@ -114,7 +124,7 @@ static int take_image(struct loading *l, struct room_message *m)
 	    !hex_valid(m->image.tree, DIGEST_HEX) || m->image.manifest_size > OCI_DOCUMENT_MAX ||
 	    m->image.size > INT64_MAX || l->n >= OCI_INDEX_MAX)
 		return error_set(l->e, EPROTO, "the process that reads the image talks nonsense");
-	if (l->req->name && l->n > 0 && !streq(l->entries[0].config, m->image.config))
+	if (l->req.name && l->n > 0 && !streq(l->entries[0].config, m->image.config))
 		return error_set(l->e, EINVAL, "several images in it: one name is not enough for them");
 	r = judge_name(l, m->image.claim, m->image.tag_only, &name);
 	if (r < 0)
@@ -125,8 +135,8 @@ static int take_image(struct loading *l, struct room_message *m)
 	i->media_type = xstrdup(m->image.docker ? DOCKER_MANIFEST : OCI_MANIFEST);
 	i->manifest_size = m->image.manifest_size;
 	i->size = m->image.size;
-	i->pulled = xstrdup(l->req->pulled);
-	i->local = !l->req->pulled;
+	i->pulled = xstrdup(l->req.pulled);
+	i->local = !l->req.pulled;
 	memcpy(i->config, m->image.config, DIGEST_SIZE);
 	memcpy(i->manifest, m->image.manifest, DIGEST_SIZE);
 	memcpy(i->tree, m->image.tree, DIGEST_SIZE);
@@ -155,10 +165,42 @@ static int answer(struct loading *l, int socket, struct room_message *m)
 	return r < 0 ? error_errno(l->e, r, "to the process that reads the image") : 0;
 }
 
+/* What the room asked for, when there is an answer. */
+static int tell_arrived(struct loading *l)
+{
+	const char *hex = l->n_told < l->n_arrived ? l->arrived[l->n_told] : l->complete ? "" : NULL;
+	int r;
+
+	if (!l->asked || !hex)
+		return 0;
+	if (*hex)
+		l->n_told++;
+	l->asked = false;
+	r = socket_send(l->socket, hex, strlen(hex) + 1, NULL, 0);
+	return r < 0 ? error_errno(l->e, r, "to the process that reads the image") : 0;
+}
+
+int load_arrived(struct loading *l, const char *hex, struct error *e)
+{
+	l->e = e ? e : &l->own;
+	if (l->complete || l->n_arrived >= 2 * OCI_INDEX_MAX)
+		return error_set(e, EPROTO, "more blobs than an image has");
+	l->arrived = xrealloc(l->arrived, l->n_arrived + 1, sizeof(*l->arrived));
+	memcpy(l->arrived[l->n_arrived++], hex, DIGEST_SIZE);
+	return tell_arrived(l);
+}
+
+int load_complete(struct loading *l, struct error *e)
+{
+	l->e = e ? e : &l->own;
+	l->complete = true;
+	return tell_arrived(l);
+}
+
 /* 1: everything was told. */
 static int take_message(struct loading *l, int socket)
 {
-	const struct load_request *req = l->req;
+	const struct load_request *req = &l->req;
 	struct room_message m;
 	ssize_t n = socket_recv(socket, &m, sizeof(m), NULL, NULL);
 
@@ -173,6 +215,9 @@ static int take_message(struct loading *l, int socket)
 		return 0;
 	case ROOM_ASK:
 		return answer(l, socket, &m);
+	case ROOM_NEXT:
+		l->asked = true;
+		return tell_arrived(l);
 	case ROOM_IMAGE:
 		return take_image(l, &m);
 	case ROOM_NOTE:
@@ -191,11 +236,23 @@ static int take_message(struct loading *l, int socket)
 	return error_set(l->e, EPROTO, "the process that reads the image talks nonsense");
 }
 
-/* Ctrl-C and SIGTERM are taken here, so that the staging folder goes with them. */
-static int hear(struct loading *l, int socket, int signals)
+int load_hear(void *loading, struct error *e)
 {
-	for (;;) {
-		struct pollfd p[2] = { { .fd = socket, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct loading *l = loading;
+	int r;
+
+	l->e = e ? e : &l->own;
+	r = take_message(l, l->socket);
+	if (r > 0)
+		l->done = true;
+	return r;
+}
+
+/* Ctrl-C and SIGTERM are taken here, so that the staging folder goes with them. */
+static int hear(struct loading *l, int signals)
+{
+	while (!l->done) {
+		struct pollfd p[2] = { { .fd = l->socket, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
 		int r;
 
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -212,36 +269,46 @@ static int hear(struct loading *l, int socket, int signals)
 		}
 		if (!p[0].revents)
 			continue;
-		r = take_message(l, socket);
-		if (r != 0)
-			return r < 0 ? r : 0;
+		r = load_hear(l, l->e);
+		if (r < 0)
+			return r;
 	}
+	return 0;
 }
 
-static int unpack(struct loading *l, int signals)
+static int start_room(struct loading *l)
 {
-	int pair[2], r;
-	pid_t pid;
+	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(l->e, errno, "socketpair");
 	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
+	l->pid = fork();
+	if (l->pid == 0) {
 		close(pair[0]);
+		if (l->req.not_for_room > 0)
+			close(l->req.not_for_room);
 		run_room(l, pair[1]);
 	}
 	close(pair[1]);
-	r = pid < 0 ? error_errno(l->e, errno, "fork") : hear(l, pair[0], signals);
-	if (pid > 0) {
+	l->socket = pair[0];
+	return l->pid < 0 ? error_errno(l->e, errno, "fork") : 0;
+}
+
+static int end_room(struct loading *l, int r)
+{
+	int status;
+
+	if (l->pid > 0) {
 		if (r < 0)
-			kill(pid, SIGKILL);
-		int status = proc_wait(pid);
+			kill(l->pid, SIGKILL);
+		status = proc_wait(l->pid);
 		if (r == -EIO && status >= 0 && WIFSIGNALED(status))
-			r = error_set(l->e, EIO, "the process that reads the image was ended by signal %d",
-				      WTERMSIG(status));
+			r = error_set(l->e, EIO, "the process that reads the image was ended by signal %d", WTERMSIG(status));
 	}
-	close(pair[0]);
+	l->pid = 0;
+	cleanup_close(&l->socket);
+	l->socket = -1;
 	return r;
 }
 
@@ -251,11 +318,11 @@ static int publish(struct loading *l)
 	_cleanup_close_ int lock = -1;
 	int r;
 
-	if (l->req->again && !streq(l->entries[0].config, l->req->again))
+	if (l->req.again && !streq(l->entries[0].config, l->req.again))
 		return error_set(l->e, EINVAL, "it is another image: sha256:%.12s, not sha256:%.12s", l->entries[0].config,
-				 l->req->again);
+				 l->req.again);
 	r = staging_publish(&l->dirs, l->e);
-	if (r < 0 || l->req->again)
+	if (r < 0 || l->req.again)
 		return r;
 	lock = index_lock(l->e);
 	if (lock < 0)
@@ -274,51 +341,108 @@ static int publish(struct loading *l)
 	return index_write(&x, l->e);
 }
 
-int image_load(const struct load_request *req, struct load_result *out, struct error *e)
+void load_tidy(void)
 {
-	struct loading l = { .req = req, .out = out, .e = e };
-	_cleanup_close_ int lock = -1, signals = -1;
-	sigset_t stop, before;
-	struct stat sb;
-	int r;
-
-	*out = (struct load_result){ 0 };
-	r = oci_platform_parse(req->platform, &l.platform, e);
-	if (r < 0)
-		return r;
-	/* What an earlier load left when it was killed: its staging folder, or things in the store without a name. */
 	if (store_sweep())
 		store_collect_later(NULL);
 	if (store_collect_due())
 		store_collect(NULL, false, NULL, NULL);
+}
+
+static unsigned processors(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+	return n < 1 ? 1 : n > LOAD_WORKERS_MAX ? LOAD_WORKERS_MAX : (unsigned)n;
+}
+
+int load_start(const struct load_request *req, struct load_result *out, struct loading **lp, struct error *e)
+{
+	struct loading *l = xcalloc(1, sizeof(*l));
+	struct stat sb;
+	int r;
+
+	*l = (struct loading){ .req = *req, .out = out, .e = e ? e : &l->own, .socket = -1, .workers = processors() };
+	*out = (struct load_result){ 0 };
+	*lp = l;
+	if (fstat(req->input, &sb) == 0 && S_ISREG(sb.st_mode))
+		l->total = (uint64_t)sb.st_size;
+	r = oci_platform_parse(req->platform, &l->platform, l->e);
+	if (r == 0)
+		r = staging_open(&l->dirs, l->e);
+	l->staged = r == 0;
+	return r == 0 ? start_room(l) : r;
+}
+
+const int *load_socket(const struct loading *l)
+{
+	return &l->socket;
+}
+
+static int end(struct loading *l, int r)
+{
+	sigset_t stop, before;
+
+	if (r == 0) {
+		_cleanup_close_ int signals = -1;
+
+		sigemptyset(&stop);
+		sigaddset(&stop, SIGINT);
+		sigaddset(&stop, SIGTERM);
+		sigaddset(&stop, SIGHUP);
+		sigprocmask(SIG_BLOCK, &stop, &before);
+		signals = signalfd(-1, &stop, SFD_CLOEXEC);
+		r = signals < 0 ? error_errno(l->e, errno, "signalfd") : hear(l, signals);
+		r = end_room(l, r);
+		if (r == 0)
+			r = publish(l);
+		if (l->staged)
+			staging_close(&l->dirs);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	} else {
+		end_room(l, r);
+		if (l->staged)
+			staging_close(&l->dirs);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->entries[i].name);
+		free(l->entries[i].media_type);
+		free(l->entries[i].pulled);
+	}
+	free(l->entries);
+	free(l->arrived);
+	if (r < 0)
+		load_result_free(l->out);
+	return r;
+}
+
+int load_end(struct loading *l, bool failed, struct error *e)
+{
+	int r;
+
+	l->e = e ? e : &l->own;
+	r = end(l, failed ? -ECANCELED : 0);
+	if (r < 0 && !failed)
+		error_wrap(l->e, "cannot %s %s", l->req.pulled ? "pull" : "load", l->req.what);
+	free(l);
+	return failed ? 0 : r;
+}
+
+int image_load(const struct load_request *req, struct load_result *out, struct error *e)
+{
+	_cleanup_close_ int lock = -1;
+	struct loading *l = NULL;
+	int r;
+
+	/* What an earlier load left when it was killed: its staging folder, or things in the store without a name. */
+	load_tidy();
 	lock = store_lock(false, true, e);
 	if (lock < 0)
 		return lock;
-	if (fstat(req->input, &sb) == 0 && S_ISREG(sb.st_mode))
-		l.total = (uint64_t)sb.st_size;
-	r = staging_open(&l.dirs, e);
-	if (r < 0)
-		return r;
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGINT);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGHUP);
-	sigprocmask(SIG_BLOCK, &stop, &before);
-	signals = signalfd(-1, &stop, SFD_CLOEXEC);
-	r = signals < 0 ? error_errno(e, errno, "signalfd") : unpack(&l, signals);
+	r = load_start(req, out, &l, e);
 	if (r == 0)
-		r = publish(&l);
-	staging_close(&l.dirs);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	for (size_t i = 0; i < l.n; i++) {
-		free(l.entries[i].name);
-		free(l.entries[i].media_type);
-		free(l.entries[i].pulled);
-	}
-	free(l.entries);
-	if (r < 0) {
-		load_result_free(out);
-		return error_wrap(e, "cannot %s %s", req->pulled ? "pull" : "load", req->what);
-	}
-	return 0;
+		return load_end(l, false, e);
+	load_end(l, true, e);
+	return error_wrap(e, "cannot %s %s", req->pulled ? "pull" : "load", req->what);
 }

@@ -12,8 +12,6 @@
 /* Up to here a file is hashed before anything is written, so that one that is there already costs no write. */
 enum { SMALL = 4 * 1024 * 1024 };
 
-static const char big_name[] = "big";
-
 void objects_init(struct objects *o, int staging, int store)
 {
 	*o = (struct objects){ .staging = staging, .store = store, .hash = hash_new(), .small = xmalloc(SMALL) };
@@ -40,12 +38,11 @@ static int known(int dir, const char *name, uint64_t size, struct error *e)
 	return 1;
 }
 
+/* What was made by this load is not looked at: other processes of the room may be about to write it. Its name is its content. */
 static int find(struct objects *o, const char *name, uint64_t size, struct error *e)
 {
 	int r = strv_has(o->suspects, name) ? 0 : known(o->store, name, size, e);
 
-	if (r == 0)
-		r = known(o->staging, name, size, e);
 	if (r > 0)
 		o->known++;
 	return r;
@@ -80,6 +77,10 @@ static int add_small(struct objects *o, struct tar *t, size_t size, char *name, 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	fd = openat(o->staging, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
+	if (fd < 0 && errno == EEXIST) {
+		o->known++;
+		return 0;
+	}
 	r = fd < 0 ? -errno : fd_write_all(fd, o->small, size);
 	if (r < 0)
 		return error_errno(e, r, "cannot write an object of %zu bytes", size);
@@ -89,13 +90,16 @@ static int add_small(struct objects *o, struct tar *t, size_t size, char *name, 
 
 static int add_big(struct objects *o, struct tar *t, uint64_t size, char *name, struct error *e)
 {
-	_cleanup_close_ int fd = openat(o->staging, big_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-					0444);
+	_cleanup_close_ int fd = -1;
 	unsigned char sha[SHA256_LEN];
+	char big_name[24];
 	const void *p;
 	ssize_t n;
-	int r = fd < 0 ? -errno : 0;
+	int r;
 
+	snprintf(big_name, sizeof(big_name), "big-%d", (int)getpid());
+	fd = openat(o->staging, big_name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0444);
+	r = fd < 0 ? -errno : 0;
 	hash_start(o->hash);
 	while (r == 0 && (n = tar_data(t, &p, e)) != 0) {
 		if (n < 0)

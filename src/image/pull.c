@@ -23,6 +23,14 @@ struct pulling {
 	uint64_t size;
 	struct pulled *out;
 	char *lookaside; /* URL; NULL: none */
+	struct load_request load;
+	struct load_result result;
+	struct loading *loading; /* since the documents are there; NULL: not yet */
+	int socket;		 /* of it; -1 */
+	int fetching;		 /* the socket to the other process */
+	char (*arrived)[DIGEST_SIZE]; /* before */
+	size_t n_arrived;
+	char *name, *pulled;
 	struct signature_kept *kept; /* lie beside the blobs */
 	size_t n_kept;
 };
@@ -55,6 +63,68 @@ static int refuse_moved(const struct pulling *p, const char *hex, struct error *
 	return -EKEYREJECTED;
 }
 
+static int make_layout(struct pulling *p, struct error *e);
+
+/* The other room begins while the blobs are on their way. What it finds is verified by it, the fetching process is not believed. */
+static int begin_unpacking(struct pulling *p, int fetching, struct error *e)
+{
+	const struct pull_request *q = p->req;
+	int r;
+
+	if (!p->top[0] || p->loading)
+		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	r = make_layout(p, e);
+	if (r < 0)
+		return r;
+	p->name = reference_name(q->ref);
+	p->pulled = reference_pulled(q->ref, p->top);
+	p->load = (struct load_request){
+		.input = p->dirs.members,
+		.what = p->name ? p->name : p->pulled,
+		.name = p->name,
+		.platform = q->platform,
+		.pulled = p->pulled,
+		.take = true,
+		.streamed = true,
+		.not_for_room = fetching,
+		.again = q->again,
+		.suspects = q->again ? *q->suspects : NULL,
+		.limits = image_limits_of(q->conf),
+		.accept_no_landlock = strv_has(q->conf->accept_lowered, "landlock"),
+		.note = q->report.note,
+		.arg = q->report.arg,
+	};
+	r = load_start(&p->load, &p->result, &p->loading, e);
+	if (r < 0)
+		return r;
+	p->socket = *load_socket(p->loading);
+	for (size_t i = 0; r == 0 && i < p->n_arrived; i++)
+		r = load_arrived(p->loading, p->arrived[i], e);
+	return r;
+}
+
+static int note_arrived(struct pulling *p, const char *hex, struct error *e)
+{
+	if (p->loading)
+		return load_arrived(p->loading, hex, e);
+	if (p->n_arrived >= OCI_INDEX_MAX)
+		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	p->arrived = xrealloc(p->arrived, p->n_arrived + 1, sizeof(*p->arrived));
+	memcpy(p->arrived[p->n_arrived++], hex, DIGEST_SIZE);
+	return 0;
+}
+
+static int room_speaks(void *arg, struct error *e)
+{
+	struct pulling *p = arg;
+
+	int r = load_hear(p->loading, e);
+
+	if (r > 0)
+		p->socket = -1;
+	return r;
+}
+
 static int heard(void *arg, const struct fetch_message *m, struct error *e)
 {
 	struct pulling *p = arg;
@@ -66,6 +136,10 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 		p->kept[p->n_kept++] = m->kept;
 		return 0;
 	}
+	if (m->word == FETCH_READY)
+		return begin_unpacking(p, p->fetching, e);
+	if (m->word == FETCH_GOT)
+		return note_arrived(p, m->top.hex, e);
 	if (m->word == FETCH_WANT && p->req->again) {
 		char got[DIGEST_SIZE];
 
@@ -113,33 +187,27 @@ static int make_layout(struct pulling *p, struct error *e)
 	return r < 0 ? error_errno(e, r, "cannot write to the store") : 0;
 }
 
-static int unpack(struct pulling *p, struct error *e)
+static int end_unpacking(struct pulling *p, bool failed, struct error *e)
 {
-	_cleanup_free_ char *name = reference_name(p->req->ref), *pulled = reference_pulled(p->req->ref, p->top);
-	struct load_request r = {
-		.input = p->dirs.members,
-		.what = name ? name : pulled,
-		.name = name,
-		.platform = p->req->platform,
-		.pulled = pulled,
-		.take = true,
-		.again = p->req->again,
-		.suspects = p->req->again ? *p->req->suspects : NULL,
-		.limits = image_limits_of(p->req->conf),
-		.accept_no_landlock = strv_has(p->req->conf->accept_lowered, "landlock"),
-		.note = p->req->report.note,
-		.arg = p->req->report.arg,
-	};
-	struct load_result result;
-	int err = image_load(&r, &result, e);
+	struct loading *l = steal_ptr(&p->loading);
+	int r;
 
-	if (err < 0)
-		return err;
-	if (result.n) {
-		memcpy(p->out->id, result.images[0].id, DIGEST_SIZE);
-		p->out->moved = result.images[0].moved;
+	p->socket = -1;
+	r = failed ? 0 : load_complete(l, e);
+	if (r < 0)
+		failed = true;
+	if (failed) {
+		load_end(l, true, NULL);
+		return r;
 	}
-	load_result_free(&result);
+	r = load_end(l, false, e);
+	if (r < 0)
+		return r;
+	if (p->result.n) {
+		memcpy(p->out->id, p->result.images[0].id, DIGEST_SIZE);
+		p->out->moved = p->result.images[0].moved;
+	}
+	load_result_free(&p->result);
 	return 0;
 }
 
@@ -222,18 +290,23 @@ static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
 	blobs = openat(p->dirs.members, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (blobs < 0)
 		return error_errno(e, errno, "cannot open a folder in the store");
+	p->socket = -1;
+	report.also = &p->socket;
+	report.also_ready = room_speaks;
+	report.also_arg = p;
+	report.socket = &p->fetching;
 	err = registry_run(r, blobs, NULL, 0, &report, heard, p, e);
 	if (p->out->here) {
 		if (err < 0 && err != -EINTR)
 			err = without_signatures(p, e);
 		return err < 0 ? err : keep_signatures(p, blobs, e);
 	}
-	if (err == 0 && !p->top[0])
+	if (err == 0 && !p->loading)
 		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
 	if (err == 0)
-		err = make_layout(p, e);
-	if (err == 0)
-		err = unpack(p, e);
+		err = end_unpacking(p, false, e);
+	else if (p->loading)
+		end_unpacking(p, true, NULL);
 	return err < 0 ? err : keep_signatures(p, blobs, e);
 }
 
@@ -269,7 +342,7 @@ int image_pull(const struct pull_request *req, struct pulled *out, struct error 
 	err = find_lookaside(&p, &r, e);
 	if (err < 0)
 		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
-	store_sweep();
+	load_tidy();
 	lock = store_lock(false, true, e);
 	if (lock < 0)
 		return lock;
@@ -279,6 +352,9 @@ int image_pull(const struct pull_request *req, struct pulled *out, struct error 
 	err = fetch(&p, &r, e);
 	staging_close(&p.dirs);
 	free(p.kept);
+	free(p.arrived);
+	free(p.name);
+	free(p.pulled);
 	free(p.lookaside);
 	if (err < 0 && err != -EKEYREJECTED && !(e && str_after(e->text, "cannot pull")))
 		error_wrap(e, "cannot pull %s", name ? name : by_digest);

@@ -167,7 +167,7 @@ static int answer(struct hearing *h, const struct fetch_message *m)
 	int r = h->heard ? h->heard(h->arg, m, h->e) : 0;
 	char c = r > 0 ? 'y' : 'n';
 
-	if (r < 0 || m->word == FETCH_SIGNATURE)
+	if (r < 0 || (m->word != FETCH_TOP && m->word != FETCH_WANT))
 		return r < 0 ? r : 0;
 	r = socket_send(h->socket, &c, 1, NULL, 0);
 	return r < 0 ? error_errno(h->e, r, "the process that speaks with the registry") : 0;
@@ -191,8 +191,11 @@ static int take_message(struct hearing *h)
 		return 0;
 	case FETCH_TOP:
 	case FETCH_WANT:
+	case FETCH_GOT:
 		m.top.media_type[FETCH_MEDIA_TYPE - 1] = 0;
 		return hex_valid(m.top.hex, DIGEST_HEX) ? answer(h, &m) : error_set(h->e, EPROTO, nonsense);
+	case FETCH_READY:
+		return answer(h, &m);
 	case FETCH_SIGNATURE:
 		return hex_valid(m.kept.hex, DIGEST_HEX) && hex_valid(m.kept.subject, DIGEST_HEX) && m.kept.kind <= SIGNATURE_PART ?
 			       answer(h, &m) : error_set(h->e, EPROTO, nonsense);
@@ -223,11 +226,17 @@ static int take_message(struct hearing *h)
 static int hear(struct hearing *h, int signals)
 {
 	for (;;) {
-		struct pollfd p[2] = { { .fd = h->socket, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+		struct pollfd p[3] = { { .fd = h->socket, .events = POLLIN }, { .fd = signals, .events = POLLIN },
+				       { .fd = h->report->also ? *h->report->also : -1, .events = POLLIN } };
 		int r;
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
 			return error_errno(h->e, errno, "poll");
+		if (p[2].revents) {
+			r = h->report->also_ready(h->report->also_arg, h->e);
+			if (r < 0)
+				return r;
+		}
 		if (p[1].revents) {
 			struct signalfd_siginfo si = { 0 };
 
@@ -257,6 +266,8 @@ static int run(const struct fetch_request *r, int folder, const int *fds, size_t
 	if (request < 0 || null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(h->e, request < 0 ? request : errno, "cannot start brig-registry");
 	h->socket = pair[0];
+	if (h->report->socket)
+		*h->report->socket = pair[0];
 	other = pair[1];
 	fflush(NULL);
 	pid = fork();

@@ -15,6 +15,11 @@ struct registry_report {
 	/* why it is not known whether there are (more) signatures: that is not the same as none. May be NULL; image_pull() has its own */
 	void (*unasked)(void *arg, const char *text);
 	void *unasked_arg;
+	/* Another descriptor that is watched meanwhile: `also_ready` is called when it can be read. -1 and NULL: none. */
+	const int *also;
+	int (*also_ready)(void *arg, struct error *e);
+	void *also_arg;
+	int *socket; /* gets the socket to brig-registry, which no other process shall have; NULL */
 };
 
 /*
@@ -24,8 +29,8 @@ struct registry_report {
 int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e);
 
 /*
- * Runs brig-registry. `heard` is called for each FETCH_TOP, FETCH_WANT and FETCH_SIGNATURE: negative ends it with that; 1 fetches
- * the image or the blob. `folder` -1 but for a pull. `fds`: of the blobs for a push. Blocks and takes SIGINT, SIGTERM, SIGHUP meanwhile.
+ * Runs brig-registry. `heard` is called for each FETCH_TOP, FETCH_WANT, FETCH_READY, FETCH_GOT and FETCH_SIGNATURE: negative ends it
+ * with that; 1 fetches the image or the blob. `folder` -1 but for a pull. `fds`: of the blobs for a push. Blocks and takes SIGINT, SIGTERM, SIGHUP meanwhile.
  */
 typedef int (*registry_heard)(void *arg, const struct fetch_message *m, struct error *e);
 int registry_run(const struct fetch_request *r, int folder, const int *fds, size_t n_fds, const struct registry_report *report,

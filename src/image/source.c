@@ -14,7 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char new_blob[] = "new";
+/* Several processes of the room make blobs at a time. */
+static void new_blob(char out[static 24])
+{
+	snprintf(out, 24, "new-%d", (int)getpid());
+}
 
 void source_folder(struct source *s, struct staging *st, int dir)
 {
@@ -173,13 +177,15 @@ int staging_copy(struct staging *st, int fd, uint64_t max, char hex[static DIGES
 		 struct error *e)
 {
 	enum { CHUNK = 1024 * 1024 };
-	_cleanup_close_ int out = openat(st->blobs, new_blob, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-					 0444);
+	_cleanup_close_ int out = -1;
 	_cleanup_hash_ struct hash *hash = hash_new();
 	_cleanup_free_ char *data = xmalloc(CHUNK);
 	unsigned char sha[SHA256_LEN];
+	char name[24];
 	int r = 0;
 
+	new_blob(name);
+	out = openat(st->blobs, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0444);
 	if (out < 0)
 		return error_errno(e, errno, "cannot make a blob");
 	*size = 0;
@@ -204,7 +210,7 @@ int staging_copy(struct staging *st, int fd, uint64_t max, char hex[static DIGES
 	}
 	hash_end(hash, sha);
 	hex_encode(sha, sizeof(sha), hex);
-	if (renameat(st->blobs, new_blob, st->blobs, hex) < 0)
+	if (renameat(st->blobs, name, st->blobs, hex) < 0)
 		return error_errno(e, errno, "cannot name a blob");
 	return 0;
 }
@@ -241,16 +247,26 @@ static int open_known(struct staging *st, const char *hex, uint64_t size, struct
 	return -ENOENT;
 }
 
-/* Verified in place, then moved: nobody else has it open, the process that fetched it is gone. */
-static int take_blob(struct source *s, int fd, const char *path, const char *hex, char got[static DIGEST_SIZE], struct error *e)
+/*
+ * The file is out of reach of whoever made it, and nobody has it open to write to it: not even a process that fetched it, means harm
+ * and lives on. fcntl(2), "Leases": F_RDLCK is refused while the file is open for writing. 0: nobody says so here.
+ */
+static int nobody_writes(int fd, struct error *e)
 {
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+		return fcntl(fd, F_SETLEASE, F_UNLCK) == 0 ? 1 : 0;
+	return errno == EAGAIN ? error_set(e, EBUSY, "it is open for writing") : 0;
+}
+
+static int hash_file(struct source *s, int fd, char got[static DIGEST_SIZE], struct error *e)
+{
+	enum { CHUNK = 256 * 1024 };
 	_cleanup_hash_ struct hash *hash = hash_new();
-	_cleanup_free_ char *data = xmalloc(256 * 1024);
+	_cleanup_free_ char *data = xmalloc(CHUNK);
 	unsigned char sha[SHA256_LEN];
 	ssize_t n;
 
-	hash_start(hash);
-	while ((n = read(fd, data, 256 * 1024)) != 0) {
+	while ((n = read(fd, data, CHUNK)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -261,9 +277,31 @@ static int take_blob(struct source *s, int fd, const char *path, const char *hex
 	}
 	hash_end(hash, sha);
 	hex_encode(sha, sizeof(sha), got);
-	if (!streq(got, hex))
-		return 0;
-	if (fchmod(fd, 0444) < 0 || renameat(s->dir, path, s->st->blobs, hex) < 0)
+	return 0;
+}
+
+/* Moved, then verified; where nobody can say that it stays as it is, copied. */
+static int take_blob(struct source *s, int fd, const char *path, uint64_t size, const char *hex, char got[static DIGEST_SIZE],
+		     struct error *e)
+{
+	char name[24];
+	uint64_t n;
+	int r;
+
+	new_blob(name);
+	if (renameat(s->dir, path, s->st->blobs, name) < 0)
+		return error_errno(e, errno, "cannot take a blob");
+	r = nobody_writes(fd, e);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		unlinkat(s->st->blobs, name, 0);
+		return staging_copy(s->st, fd, size, got, &n, e);
+	}
+	r = hash_file(s, fd, got, e);
+	if (r < 0 || !streq(got, hex))
+		return r;
+	if (fchmod(fd, 0444) < 0 || renameat(s->st->blobs, name, s->st->blobs, hex) < 0)
 		return error_errno(e, errno, "cannot name a blob");
 	return 0;
 }
@@ -287,12 +325,11 @@ static int from_folder(struct source *s, const char *hex, uint64_t size, struct 
 	if (size != UINT64_MAX && (uint64_t)st.st_size != size)
 		return error_set(e, EBADMSG, "blob sha256:%s: its descriptor says %llu bytes, it has %llu", hex,
 				 (unsigned long long)size, (unsigned long long)st.st_size);
-	r = s->take ? take_blob(s, fd, path, hex, got, e) : staging_copy(s->st, fd, (uint64_t)st.st_size, got, &n, e);
+	r = s->take ? take_blob(s, fd, path, (uint64_t)st.st_size, hex, got, e) : staging_copy(s->st, fd, (uint64_t)st.st_size, got, &n, e);
 	if (r < 0)
 		return error_wrap(e, "%s", path);
 	if (!streq(got, hex)) {
-		if (!s->take)
-			unlinkat(s->st->blobs, got, 0);
+		unlinkat(s->st->blobs, got, 0);
 		return error_set(e, EBADMSG, "blob sha256:%s: its bytes have the digest sha256:%s", hex, got);
 	}
 	return 0;

@@ -14,6 +14,7 @@ struct staging {
 	int objects, blobs, layers, trees, members; /* o b l t m of the staging folder */
 	int store_objects, store_blobs, store_layers, store_trees;
 	const struct image_limits *limits;
+	unsigned workers; /* layers to unpack at a time, at least 1 */
 	char *const *suspects; /* of the store, not to be used */
 	void (*progress)(void *arg, uint64_t bytes); /* bytes read, as they are */
 	bool (*may_use)(void *arg, const char *diff); /* is the store's table of that layer what was unpacked? NULL: yes */

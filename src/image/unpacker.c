@@ -4,9 +4,12 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "image/inflate.h"
+#include "image/layers.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +20,8 @@ struct unpacker {
 	struct objects objects;
 	struct oci_platform platform;
 	int socket;
-	uint64_t bytes, told;
+	_Atomic uint64_t *bytes; /* shared with the processes of the layers */
+	uint64_t told;
 	char (*loaded)[DIGEST_SIZE]; /* configurations */
 	size_t n_loaded;
 };
@@ -34,11 +38,28 @@ static void progress(void *arg, uint64_t bytes)
 	struct unpacker *u = arg;
 	struct room_message m = { .word = ROOM_PROGRESS };
 
-	u->bytes += bytes;
-	if (u->bytes - u->told < 4 * 1024 * 1024)
+	m.bytes = atomic_fetch_add(u->bytes, bytes) + bytes;
+	if (m.bytes - u->told < 4 * 1024 * 1024)
 		return;
-	m.bytes = u->told = u->bytes;
+	u->told = m.bytes;
 	tell(u, &m);
+}
+
+/* Waits for a blob that is still on its way. */
+static void next_blob(void *arg, char hex[static DIGEST_SIZE])
+{
+	struct unpacker *u = arg;
+	ssize_t n;
+
+	tell(u, &(struct room_message){ .word = ROOM_NEXT });
+	n = read(u->socket, hex, DIGEST_SIZE);
+	if (n < 1 || hex[n - 1])
+		_exit(1);
+}
+
+static void layer_failed(void *arg, const struct error *e)
+{
+	tell(arg, &(struct room_message){ .word = ROOM_ERROR, .error = *e });
 }
 
 static bool may_use(void *arg, const char *diff)
@@ -104,10 +125,17 @@ static int check_platform(struct unpacker *u, const struct oci_config *c, struct
 static int unpack_layers(struct unpacker *u, const char *const *blobs, const uint64_t *sizes, size_t n,
 			 const struct oci_config *c, struct assembled *a, struct error *e)
 {
+	struct layers l = { .st = u->st, .source = &u->source, .objects = &u->objects, .blobs = blobs, .sizes = sizes,
+			    .diffs = (const char(*)[DIGEST_SIZE])c->diff_ids, .n = n, .streamed = u->req->streamed, .next = next_blob,
+			    .failed = layer_failed, .arg = u };
 	int r;
 
 	if (n != c->n)
 		return error_set(e, EBADMSG, "the manifest has %zu layers, the configuration %zu", n, c->n);
+	r = n > 1 || l.streamed ? layers_unpack(&l, a, e) : 0;
+	if (r < 0)
+		return r;
+	/* All is done, but what layers have in common, and what has to be said of it. */
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_close_ int fd = source_blob(&u->source, blobs[i], sizes[i], e);
 		char diff[DIGEST_SIZE];
@@ -514,13 +542,20 @@ void unpacker_run(const struct load_request *r, const struct oci_platform *platf
 			      .source = { .dir = -1 } };
 	struct room_message m = { .word = ROOM_DONE };
 
+	u.bytes = mmap(NULL, sizeof(*u.bytes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (u.bytes == MAP_FAILED) {
+		error_errno(&m.error, errno, "no memory");
+		m.word = ROOM_ERROR;
+		tell(&u, &m);
+		_exit(1);
+	}
 	st->progress = progress;
 	st->may_use = may_use;
 	st->arg = &u;
 	if (work(&u, &m.error) < 0)
 		m.word = ROOM_ERROR;
 	else
-		tell(&u, &(struct room_message){ .word = ROOM_PROGRESS, .bytes = u.bytes });
+		tell(&u, &(struct room_message){ .word = ROOM_PROGRESS, .bytes = *u.bytes });
 	tell(&u, &m);
 	_exit(0);
 }

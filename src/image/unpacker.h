@@ -9,9 +9,10 @@
 enum { CLAIM_MAX = 512 };
 
 struct room_message {
-	enum room_word { ROOM_PROGRESS, ROOM_ASK, ROOM_IMAGE, ROOM_NOTE, ROOM_ERROR, ROOM_DONE } word;
+	enum room_word { ROOM_PROGRESS, ROOM_ASK, ROOM_NEXT, ROOM_IMAGE, ROOM_NOTE, ROOM_ERROR, ROOM_DONE } word;
 	union {
 		uint64_t bytes; /* PROGRESS: read so far */
+		/* NEXT, without more: which blob has arrived? The answer is its digest in hex, or one NUL byte when all are there */
 		char diff[DIGEST_SIZE]; /* ASK: is the store's table of this layer as it was? The answer is one byte, 'y' or 'n' */
 		struct {
 			char config[DIGEST_SIZE], manifest[DIGEST_SIZE], tree[DIGEST_SIZE];
