@@ -7,6 +7,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 LANES ?=
+BENCH_PULL ?=
 SETUP = meson setup --prefix=$(PREFIX)
 
 all: deps-build
@@ -35,8 +36,9 @@ check-install: deps-build deps-run deps-test
 	@[ -x $(BUILD)-usr/stage/usr/bin/brig ]
 	@tests/run.sh --only install $(BUILD)-usr
 
+# Beside the engines that are installed; BENCH_PULL=--large: with a pull of 1 GB as well.
 bench: deps-build deps-run deps-bench all
-	@tests/bench/run.py $(BUILD)
+	@tests/bench/run.py $(BUILD); a=$$?; tests/bench/pull.py $(BENCH_PULL) $(BUILD) && exit $$a
 
 # brig vet against clean images and poisoned twins of them; writes docs/vet-quality.md. DESKTOP=--desktop: a desktop as well.
 vet-quality: deps-build deps-run deps-test all
