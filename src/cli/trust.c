@@ -21,11 +21,12 @@ static const struct cli_option no_options[] = { CLI_END };
 /* --- pin ---------------------------------------------------------------------------------------------------------- */
 
 struct pin_options {
-	bool replace;
+	bool replace, yes;
 };
 
 static const struct cli_option pin_options[] = {
 	CLI_OPT(struct pin_options, replace, "replace", 0, CLI_FLAG, NULL, "the name may be pinned to another digest", NULL),
+	CLI_OPT(struct pin_options, yes, "yes", 'y', CLI_FLAG, NULL, "do not ask: what is here is pinned, whatever is found in it", NULL),
 	CLI_END,
 };
 
@@ -47,7 +48,7 @@ static int pin_explicit(const char *arg, bool replace, struct error *e)
 	return r;
 }
 
-static int pin_asked(const char *arg, bool replace, struct error *e)
+static int pin_asked(const char *arg, const struct pin_options *o, struct error *e)
 {
 	_cleanup_free_ char *pulled_name = NULL;
 	const char *hex, *name;
@@ -62,13 +63,14 @@ static int pin_asked(const char *arg, bool replace, struct error *e)
 		hex = img.manifest;
 	if (!name) {
 		r = error_set(e, EINVAL, "%s has no name that could be pinned", arg);
-	} else if (!isatty(0) || !isatty(2)) {
+	} else if (!o->yes && (!isatty(0) || !isatty(2))) {
 		r = error_set(e, ENOTTY, "there is no terminal to ask on");
 		error_hint(e, "say it whole: brig trust pin %s@sha256:%s", name, hex);
-	} else if (!trust_ask(&img, name, hex)) {
+		error_hint(e, "or pin what is here unasked: brig trust pin --yes %s", arg);
+	} else if (o->yes ? (trust_tell(&img, name, hex), false) : !trust_ask(&img, name, hex)) {
 		r = error_set(e, ECANCELED, "%s was not pinned", name);
 	} else {
-		r = trust_pin(name, hex, replace, e);
+		r = trust_pin(name, hex, o->replace, e);
 		if (r == 0)
 			printf("%s is pinned to sha256:%s\n", name, hex);
 	}
@@ -81,7 +83,7 @@ static int pin(void *options_, int argc, char **argv, struct error *e)
 	const struct pin_options *o = options_;
 
 	(void)argc;
-	return strchr(argv[0], '@') ? pin_explicit(argv[0], o->replace, e) : pin_asked(argv[0], o->replace, e);
+	return strchr(argv[0], '@') ? pin_explicit(argv[0], o->replace, e) : pin_asked(argv[0], o, e);
 }
 
 const struct cli_command cmd_trust_pin = {
@@ -90,7 +92,7 @@ const struct cli_command cmd_trust_pin = {
 	.args = "[OPTIONS] NAME[@sha256:DIGEST]",
 	.summary = "trust exactly these bytes under this name",
 	.description = "An image that came from a registry runs only when somebody has pinned the digest of its name. Without a digest the "
-		       "image must be here: what is known of it is shown, and a terminal asked. From then on the name means this digest, "
+		       "image must be here: what is known of it and what brig vet finds in it is shown, and a terminal asked; --yes asks nobody. From then on the name means this digest, "
 		       "in pull as in run: when a registry sends another one, brig says so and stops.",
 	.options = pin_options,
 	.options_size = sizeof(struct pin_options),
@@ -246,42 +248,61 @@ const struct cli_command cmd_trust_show = {
 
 /* --- test --------------------------------------------------------------------------------------------------------- */
 
+static json_t *test_row(const char *image, const struct trust_answer *a)
+{
+	return json_pack("{s:s,s:b,s:s,s:b,s:s,s:s}", "Image", image, "Runs", a->allowed, "Basis", trust_basis_name(a->basis), "Moved",
+			 a->moved, "Reason", a->reason, "Command", a->command);
+}
+
+static int test_one(const char *arg, struct trust_answer *a, struct error *e)
+{
+	struct image img;
+	int r = image_find(arg, &img, e);
+
+	if (r < 0)
+		return r;
+	struct trust_question q = { .name = img.name, .manifest = img.manifest, .pulled = img.pulled, .local = img.local };
+	r = trust_check(&q, a, e);
+	image_free(&img);
+	return r == -EKEYREJECTED ? 0 : r;
+}
+
 static int test(void *options_, int argc, char **argv, struct error *e)
 {
-	int refused = 0;
+	static const struct cli_column columns[] = { { "Image", "IMAGE", true }, { "Runs", "RUNS", true }, { "Basis", "BASIS", true },
+						     { "Reason", "REASON", true }, { 0 } };
+	const struct show_options *o = options_;
+	_cleanup_json_ json_t *rows = json_array();
+	int refused = 0, r;
 
-	(void)options_;
 	for (int i = 0; i < argc; i++) {
 		struct trust_answer a = { 0 };
-		struct image img;
-		int r = image_find(argv[i], &img, e);
 
+		r = test_one(argv[i], &a, e);
 		if (r < 0)
 			return r;
-		struct trust_question q = { .name = img.name, .manifest = img.manifest, .pulled = img.pulled, .local = img.local };
-		r = trust_check(&q, &a, e);
-		image_free(&img);
-		if (r < 0 && r != -EKEYREJECTED)
-			return r;
+		refused |= !a.allowed;
+		if (o->format) {
+			json_array_append_new(rows, test_row(argv[i], &a));
+			continue;
+		}
 		_cleanup_free_ char *shown = str_escape(argv[i]), *reason = str_escape(a.reason);
 		printf("%s: %s: %s\n", shown, a.allowed ? "runs" : "does not run", reason);
-		if (!a.allowed) {
-			refused = 1;
-			if (a.command[0])
-				printf("  %s\n", a.command);
-		}
+		if (!a.allowed && a.command[0])
+			printf("  %s\n", a.command);
 	}
-	return refused;
+	r = o->format ? cli_list(o->format, columns, rows, e) : 0;
+	return r < 0 ? r : refused;
 }
 
 const struct cli_command cmd_trust_test = {
 	.name = "trust test",
 	.group = "Images",
-	.args = "IMAGE [IMAGE...]",
+	.args = "[OPTIONS] IMAGE [IMAGE...]",
 	.summary = "say whether an image would run, and why",
 	.description = "Exit code 0 when all would, 1 when one would not.",
-	.options = no_options,
-	.options_size = 1,
+	.options = show_options,
+	.options_size = sizeof(struct show_options),
 	.min_args = 1,
 	.max_args = -1,
 	.complete = "images",

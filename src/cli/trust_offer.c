@@ -22,12 +22,11 @@ static void show_count(const json_t *vetting, const char *key, const char *what)
 		cli_say("  %zu %s", n, what);
 }
 
-bool trust_ask(const struct image *img, const char *name, const char *hex)
+void trust_tell(const struct image *img, const char *name, const char *hex)
 {
 	_cleanup_json_ json_t *j = image_json(img, NULL);
 	const json_t *vetting = json_object_get(j, "Vetting");
 	const char *user = json_string_value(json_object_get(json_object_get(j, "Config"), "User"));
-	char line[16];
 
 	cli_say("Nobody has said yet that %s is to be trusted. It is", name);
 	cli_say("  sha256:%s", hex);
@@ -37,6 +36,14 @@ bool trust_ask(const struct image *img, const char *name, const char *hex)
 	show_count(vetting, "SetId", "files with set-user-ID or set-group-ID");
 	show_count(vetting, "Capabilities", "files with capabilities, which were left out");
 	show_count(vetting, "Fifos", "FIFOs");
+	trust_show_vetted(img->id, name);
+}
+
+bool trust_ask(const struct image *img, const char *name, const char *hex)
+{
+	char line[16];
+
+	trust_tell(img, name, hex);
 	fprintf(stderr, "Trust exactly these bytes under this name from now on (yes/no)? ");
 	if (!fgets(line, sizeof(line), stdin))
 		return false;

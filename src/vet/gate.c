@@ -125,27 +125,16 @@ static bool remembered(int dir, const char *file, const char *name, const char *
 	return take_ruling(j, out, NULL) == 0;
 }
 
-/* Runs brig-vet and reads what it rules. Its progress is the person's to see. */
-static json_t *look(const char *policy, const char *id, const char *name, struct error *e)
+int gate_vet(char *const argv[], size_t max, char **text, struct error *e)
 {
-	_cleanup_free_ char *path = xasprintf("%sbrig-vet", proc_libexec()), *ref = xasprintf("sha256:%s", id), *text = NULL;
-	char option[] = "--name"; /* outlives the block below */
-	char *argv[12] = { (char[]){ "brig" }, (char[]){ "vet" }, (char[]){ "--policy" }, (char *)policy, (char[]){ "--format" },
-			   (char[]){ "ruling" }, (char[]){ "--type" }, (char[]){ "image" } };
+	_cleanup_free_ char *path = xasprintf("%sbrig-vet", proc_libexec());
 	_cleanup_close_ int from = -1, to = -1;
-	int pipes[2], r, status, n = 8;
+	int pipes[2], r, status;
 	size_t len = 0;
 	pid_t pid;
 
-	if (name) {
-		argv[n++] = option;
-		argv[n++] = (char *)name;
-	}
-	argv[n++] = ref;
-	if (pipe2(pipes, O_CLOEXEC) < 0) {
-		error_errno(e, errno, "pipe2");
-		return NULL;
-	}
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return error_errno(e, errno, "pipe2");
 	from = pipes[0];
 	to = pipes[1];
 	fflush(NULL);
@@ -156,19 +145,43 @@ static json_t *look(const char *policy, const char *id, const char *name, struct
 		_exit(127);
 	}
 	cleanup_close(&to);
-	if (pid < 0) {
-		error_errno(e, errno, "fork");
-		return NULL;
-	}
-	r = fd_read_all(from, RULING_MAX, &text, &len);
+	if (pid < 0)
+		return error_errno(e, errno, "fork");
+	r = fd_read_all(from, max, text, &len);
 	status = proc_wait(pid);
-	if (status != 0 || r < 0) {
+	if (r < 0)
+		return error_errno(e, r, "brig-vet's report");
+	if (status < 0 || proc_exit_code(status) == 127) {
+		error_set(e, ENOENT, "%s cannot be run", path);
+		error_hint(e, "install brig as a whole");
+		return -ENOENT;
+	}
+	return proc_exit_code(status);
+}
+
+/* Runs brig-vet and reads what it rules. Its progress is the person's to see. */
+static json_t *look(const char *policy, const char *id, const char *name, struct error *e)
+{
+	_cleanup_free_ char *ref = xasprintf("sha256:%s", id), *text = NULL;
+	char option[] = "--name"; /* outlives the block below */
+	char *argv[12] = { (char[]){ "brig" }, (char[]){ "vet" }, (char[]){ "--policy" }, (char *)policy, (char[]){ "--format" },
+			   (char[]){ "ruling" }, (char[]){ "--type" }, (char[]){ "image" } };
+	struct error why = { 0 };
+	int r, n = 8;
+
+	if (name) {
+		argv[n++] = option;
+		argv[n++] = (char *)name;
+	}
+	argv[n++] = ref;
+	r = gate_vet(argv, RULING_MAX, &text, &why);
+	if (r != 0) {
 		error_set(e, EKEYREJECTED, "it could not be looked at, and the policy %s wants that", policy);
-		if (proc_exit_code(status) == 127)
-			error_hint(e, "%s cannot be run: install brig as a whole", path);
+		if (r == -ENOENT)
+			error_hint(e, "%s", why.text);
 		return NULL;
 	}
-	return json_parse(text, len, "brig-vet's ruling", e);
+	return json_parse(text, strlen(text), "brig-vet's ruling", e);
 }
 
 static int look_and_keep(int dir, const char *file, const char *policy, const char *id, const char *name, const char *key,

@@ -22,6 +22,12 @@ struct gate_answer {
 	char *rule, *title, *path; /* the worst; text of the image, not escaped; path "" for none */
 };
 
+/*
+ * Runs brig-vet with these arguments ("brig", "vet", ...); what it writes, at most `max` bytes, into `text` (to free). Its exit code, or
+ * -ENOENT: it is not installed.
+ */
+int gate_vet(char *const argv[], size_t max, char **text, struct error *e);
+
 /* `id`: the image's configuration digest, hex; `name`: what it is called, NULL: nothing. Negative: it cannot be decided (which is a no). */
 int gate_ask(const char *id, const char *name, struct gate_answer *out, struct error *e);
 void gate_answer_free(struct gate_answer *a);

@@ -217,6 +217,7 @@ exit [lindex [wait] 3]
 EXPECT
     run expect "$TT/expect" no
     assert_exit 125
+    assert_line 'brig vet found '
     assert_line "$DIGEST"
     assert_line 'the image does not run'
     run expect "$TT/expect" yes
@@ -226,6 +227,53 @@ EXPECT
     assert_line "^$IMAGE +$DIGEST"
     run expect "$TT/expect" yes
     assert_exit 7
+}
+
+@test "trust pin shows what vet found and asks; --yes asks nobody, and neither does who says the digest" {
+    mkdir -p "$TT/root-key"
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$TT/root-key/server.key" 2>/dev/null
+    push_version key
+    brig pull -q "$IMAGE"
+    # Without a terminal: no.
+    run brig trust pin "$IMAGE" </dev/null
+    assert_exit 125
+    assert_line "brig trust pin $IMAGE@$DIGEST"
+    assert_line "brig trust pin --yes $IMAGE"
+    run_it "$IMAGE"
+    assert_exit 125
+    # On one: what is in it, and a question.
+    run "$REPO_TESTS/integration/person.py" expect:'brig vet found .* high' expect:'high: .*private key.*server.key' expect:'yes/no' 'send:no\r' \
+        end:125 -- "$BRIG" trust pin "$IMAGE"
+    assert_ok
+    assert_line 'was not pinned'
+    run_it "$IMAGE"
+    assert_exit 125
+    run "$REPO_TESTS/integration/person.py" expect:'yes/no' 'send:yes\r' end:0 -- "$BRIG" trust pin "$IMAGE"
+    assert_ok
+    run_it "$IMAGE"
+    assert_ok
+    brig trust unpin "$IMAGE"
+    run brig trust pin --yes "$IMAGE"
+    assert_ok
+    assert_line "^$IMAGE is pinned to $DIGEST\$"
+    assert_line 'high: .*private key.*server.key'
+    run_it "$IMAGE"
+    assert_ok
+    # --yes is no --replace.
+    push_version two
+    brig rmi -f "$IMAGE" >/dev/null
+    brig load -q --name "$IMAGE" -i "$TT/version-two"
+    run brig trust pin --yes "$IMAGE"
+    assert_exit 125
+    assert_line 'is pinned to sha256:.* already'
+    # For machines.
+    run brig trust test --format json tiny "$IMAGE"
+    assert_exit 1
+    jq -es --arg i "$IMAGE" 'map({(.Image): [.Runs, .Basis, .Moved]}) | add == {"tiny": [true, "local", false], ($i): [false, "none", true]}' <<<"$output"
+    run brig trust test --format '{{.Image}} {{.Runs}}' tiny
+    assert_eq "$output" 'tiny true'
+    run brig trust show --format json
+    jq -es --arg i "$IMAGE" '.[0].Name == $i and .[0].From == "pins.json"' <<<"$output"
 }
 
 @test "the folder of the configuration is made for those who have to look into it" {
