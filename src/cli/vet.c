@@ -8,6 +8,7 @@
 #include "base/home.h"
 #include "base/path.h"
 #include "cli/vet_attest.h"
+#include "cli/vet_cli.h"
 #include "engine/container.h"
 #include "engine/ids.h"
 #include "vet/look.h"
@@ -19,17 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { EXIT_CLEAN = 0, EXIT_FOUND = 1, EXIT_BLIND = 2 };
-
-struct vet_cli_options {
-	char *format, *fail_on, *output, *type, *platform, *policy, *name, **rules;
-	char *key, *passphrase_file;
-	bool quiet, attest;
-	char **vex, **ignore, **sarif;
-	bool require_db;
-	char *jobs;
-};
 
 static const struct cli_option options[] = {
 	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT",
@@ -432,7 +422,7 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 	return r;
 }
 
-static int run(void *options_, int argc, char **argv, struct error *e)
+int vet_cli_run(void *options_, int argc, char **argv, struct error *e)
 {
 	sigset_t stop;
 	int r;
@@ -476,48 +466,5 @@ const struct cli_command cmd_vet = {
 	.min_args = 1,
 	.max_args = 1,
 	.complete = "images",
-	.run = run,
-};
-
-static const struct cli_option sbom_options[] = {
-	CLI_OPT(struct vet_cli_options, format, "format", 0, CLI_STRING, "FORMAT", "spdx (the default) or cyclonedx", "spdx cyclonedx"),
-	CLI_OPT(struct vet_cli_options, output, "output", 'o', CLI_STRING, "FILE", "write the bill to FILE, not standard output", "files"),
-	CLI_OPT(struct vet_cli_options, type, "type", 0, CLI_STRING, "TYPE", "what the argument is, as with brig vet",
-		"image container archive folder sbom"),
-	CLI_OPT(struct vet_cli_options, platform, "platform", 0, CLI_STRING, "PLATFORM",
-		"of an archive, take the image for linux/ARCHITECTURE[/VARIANT], not this machine's", NULL),
-	CLI_OPT(struct vet_cli_options, quiet, "quiet", 'q', CLI_FLAG, NULL, "show no progress", NULL),
-	CLI_END,
-};
-
-static int run_sbom(void *options_, int argc, char **argv, struct error *e)
-{
-	struct vet_cli_options *o = options_;
-
-	if (!o->format)
-		o->format = xstrdup("spdx");
-	if (!streq(o->format, "spdx") && !streq(o->format, "cyclonedx")) {
-		error_set(e, EINVAL, "--format %s: spdx or cyclonedx", o->format);
-		e->exit = EXIT_BLIND;
-		return -EINVAL;
-	}
-	return run(o, argc, argv, e);
-}
-
-const struct cli_command cmd_sbom = {
-	.name = "sbom",
-	.aliases = "image sbom",
-	.group = "Walls",
-	.args = "[OPTIONS] IMAGE|CONTAINER|LAYOUT|ARCHIVE|FOLDER|SBOM",
-	.summary = "write what packages are in an image as a bill of materials",
-	.description =
-		"Lists the packages of distributions (dpkg, rpm, apk) and languages (Python, Node, Ruby, Java, Go, Rust) as SPDX 2.3 or CycloneDX "
-		"1.6, read from the image's own files in a locked-in process as brig vet does. What a bill cannot tell is whether the files are "
-		"still those packages': brig vet does that. SOURCE_DATE_EPOCH makes two bills of the same image the same bytes.",
-	.options = sbom_options,
-	.options_size = sizeof(struct vet_cli_options),
-	.min_args = 1,
-	.max_args = 1,
-	.complete = "images",
-	.run = run_sbom,
+	.run = vet_cli_run,
 };

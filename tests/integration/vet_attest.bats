@@ -166,3 +166,48 @@ put_envelope() {
     assert_exit 2
     assert_line 'PUBLIC KEY'
 }
+
+@test "a bill of materials is attached to the image in its registry, and found there by its format, the newest first" {
+    local pkgs
+    for format in spdx cyclonedx; do
+        run brig sbom --remote --format "$format" "$IMAGE"
+        assert_exit 2
+        assert_line 'no document of this kind refers to it'
+        run --separate-stderr brig sbom -q --attach --format "$format" "$IMAGE"
+        assert_ok
+        assert_line "^$REGISTRY/$REPO@sha256:[0-9a-f]{64}\$"
+        echo "$output" >"$TT/$format.name"
+        brig sbom -q --format "$format" "$IMAGE" >"$TT/$format.here"
+        # From another machine, which has not the image.
+        machine_b brig sbom --remote --format "$format" "$IMAGE" >"$TT/$format.there"
+        pkgs=$(brig vet -q --format json "$TT/$format.here" | jq -c '[.packages[].purl] | sort')
+        assert_eq "$(brig vet -q --format json "$TT/$format.there" | jq -c '[.packages[].purl] | sort')" "$pkgs"
+    done
+    # As others see it: the artifact by its digest, the list of what refers to the image.
+    manifest_get "$REPO" "$(cut -d@ -f2 "$TT/spdx.name")" >"$TT/m"
+    jq -e --arg d "sha256:$HEX" '.artifactType == "application/spdx+json" and .subject.digest == $d and (.layers | length) == 1 and
+        .layers[0].mediaType == "application/spdx+json" and .config.mediaType == "application/vnd.oci.empty.v1+json"' "$TT/m"
+    registry_curl -H 'Accept: application/vnd.oci.image.index.v1+json' "https://$REGISTRY/v2/$REPO/manifests/sha256-$HEX" |
+        jq -e '[.manifests[].artifactType] | sort == ["application/spdx+json", "application/vnd.cyclonedx+json"]'
+    SOURCE_DATE_EPOCH=1700000000 brig sbom -q --attach "$IMAGE" >/dev/null
+    assert_eq "$(brig sbom --remote "$IMAGE" | jq -r .creationInfo.created)" 2023-11-14T22:13:20Z
+    # One of another image, although the list has it, is none of this one.
+    echo '{"spdxVersion":"SPDX-2.3","packages":[{"name":"other","SPDXID":"SPDXRef-x"}]}' >"$TT/other.json"
+    refer "$REPO" "$(digest two)" application/spdx+json application/spdx+json "$TT/other.json"
+    manifest_put "$REPO" "sha256-$HEX" application/vnd.oci.image.index.v1+json "$TT/index"
+    run brig sbom --remote "$IMAGE"
+    assert_exit 2
+    assert_line 'no document of this kind refers to it'
+    # Where cosign put them: a tag.
+    jq -n --arg m "$MANIFEST" --arg c "$(blob_put "$REPO" "$TT/empty")" --arg d "$(blob_put "$REPO" "$TT/other.json")" \
+        --argjson n "$(stat -c %s "$TT/other.json")" '{schemaVersion: 2, mediaType: $m,
+        config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $c, size: 2},
+        layers: [{mediaType: "text/spdx+json", digest: $d, size: $n}]}' >"$TT/sbom"
+    manifest_put "$REPO" "sha256-$HEX.sbom" "$MANIFEST" "$TT/sbom"
+    brig sbom --remote "$IMAGE" | cmp - "$TT/other.json"
+    run brig sbom --attach --remote "$IMAGE"
+    assert_exit 2
+    run brig sbom "$IMAGE" "$IMAGE"
+    assert_exit 2
+    assert_line 'where --attach sends the bill'
+}
