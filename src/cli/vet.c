@@ -410,6 +410,8 @@ static int vet(const struct vet_cli_options *o, const char *arg, struct error *e
 		r = attest_begin(&attesting, &choice, e);
 	if (r < 0)
 		return r;
+	if (bare && policy.skip_folders && streq(o->type, "folder"))
+		return print_ruling(&(struct vet_ruling){ 0 }, e);
 	how.out = open_output(o->output, e);
 	if (how.out < 0)
 		return how.out;

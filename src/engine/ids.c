@@ -169,7 +169,7 @@ static char *slot_name(const struct ids_range *r, uint32_t offset)
 static int64_t prepared_offset(const char *tree, const struct ids_range *r, uint32_t size, const struct lease *l,
 			       size_t n, uint32_t count)
 {
-	_cleanup_close_ int dir = tree_dir(tree, NULL), slots = -1;
+	_cleanup_close_ int dir = tree ? tree_dir(tree, NULL) : -1, slots = -1; /* a folder has no tree */
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *de;
 

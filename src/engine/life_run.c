@@ -234,6 +234,8 @@ int container_start(struct container *c, struct relay *front, int *exit_code, st
 		r = error_set(e, EBUSY, "container %s is being removed", c->config.name);
 	if (r == 0)
 		r = vouch(c, NULL, e);
+	if (r == 0)
+		r = vouch_folder(c, e);
 	if (r < 0)
 		return r;
 	life_forget_stop(c);

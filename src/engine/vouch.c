@@ -30,39 +30,65 @@ static bool waived(const struct container *c, const struct gate_answer *a)
 
 static void record(const struct container *c, const struct gate_answer *a, const char *action)
 {
-	const struct event_attr attrs[] = { { "rules", a->rules }, { "finding", a->title }, { "path", a->path } };
+	const struct event_attr attrs[] = { { "rules", a->rules }, { "finding", a->title }, { "path", a->path }, { "rootfs", c->config.rootfs } };
 
-	event_record("image", c->config.image_id, c->config.image_name, action, attrs, 3, NULL);
+	event_record("image", c->config.image_id ? c->config.image_id : "", c->config.image_name, action, attrs, c->config.rootfs ? 4 : 3, NULL);
 }
 
-/* The person's policy of what may be in an image (vet/gate.h). What is said here is in the events first. */
-static int pass_gate(const struct container *c, struct error *e)
+/* What is judged, to a person. */
+static const char *subject(const struct container *c)
+{
+	return c->config.rootfs ? c->config.rootfs : c->config.image_name ? c->config.image_name : "?";
+}
+
+/* What the gate answered: said here, and in the events first. */
+static int judge(const struct container *c, const struct gate_answer *a, struct error *e)
 {
 	static bool told;
-	struct gate_answer a;
-	int r;
 
-	if (!c->config.image_id)
+	if (!a->refused)
 		return 0;
-	r = gate_ask(c->config.image_id, c->config.image_known, &a, e);
-	if (r == 0 && a.refused && waived(c, &a)) {
-		_cleanup_free_ char *text = xasprintf("the policy of vet refuses this image, and --lower vet lets it run: %s (%s)", a.title, a.rules);
+	if (waived(c, a)) {
+		_cleanup_free_ char *text = xasprintf("the policy of vet refuses this %s, and --lower vet lets it run: %s (%s)",
+						      c->config.rootfs ? "folder" : "image", a->title, a->rules);
 
-		record(c, &a, "vet_waive");
+		record(c, a, "vet_waive");
 		/* `run` asks twice: where it makes the container, and where it starts it. */
 		if (c->warn && !told)
 			c->warn(text);
 		told = true;
-	} else if (r == 0 && a.refused) {
-		record(c, &a, "vet_refuse");
-		r = error_set(e, EKEYREJECTED, "the policy of vet refuses it: %s%s%s%s (%s)", a.title, *a.path ? " (/" : "", a.path, *a.path ? ")" : "",
-			      a.rules);
-		error_hint(e, "brig vet %s shows all that was found", c->config.image_name ? c->config.image_name : c->config.image_id);
-		error_hint(e, "who has looked and accepts it: an exception with a reason in vet.json (brig-vet-policy(5)), or for one container "
-			      "--lower vet=%s", a.rule);
+		return 0;
 	}
+	record(c, a, "vet_refuse");
+	error_set(e, EKEYREJECTED, "the policy of vet refuses it: %s%s%s%s (%s)", a->title, *a->path ? " (/" : "", a->path, *a->path ? ")" : "",
+		  a->rules);
+	error_hint(e, "brig vet %s shows all that was found", subject(c));
+	error_hint(e, "who has looked and accepts it: an exception with a reason in vet.json (brig-vet-policy(5)), or for one container "
+		      "--lower vet=%s", a->rule);
+	return -EKEYREJECTED;
+}
+
+/* The person's policy of what may be in an image (vet/gate.h). */
+static int pass_gate(const struct container *c, struct error *e)
+{
+	struct gate_answer a = { 0 };
+	int r = c->config.image_id ? gate_ask(c->config.image_id, c->config.image_known, &a, e) : 0;
+
+	if (r == 0)
+		r = judge(c, &a, e);
 	gate_answer_free(&a);
-	return r < 0 ? error_wrap(e, "image %s", c->config.image_name ? c->config.image_name : "?") : 0;
+	return r < 0 ? error_wrap(e, "image %s", subject(c)) : 0;
+}
+
+int vouch_folder(const struct container *c, struct error *e)
+{
+	struct gate_answer a = { 0 };
+	int r = c->config.rootfs ? gate_ask_folder(c->config.rootfs, &a, e) : 0;
+
+	if (r == 0)
+		r = judge(c, &a, e);
+	gate_answer_free(&a);
+	return r < 0 ? error_wrap(e, "--rootfs %s", subject(c)) : 0;
 }
 
 int vouch(const struct container *c, const char **basis, struct error *e)

@@ -414,6 +414,23 @@ static void sweep_anchors(struct collection *c)
 	}
 }
 
+/* What vet answered about images that neither index.json nor a container names (vet/gate.h). */
+static void sweep_verdicts(const struct collection *c)
+{
+	const char *data = home_data_path(NULL);
+	_cleanup_close_ int parent = data ? open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	_cleanup_closedir_ DIR *d = parent < 0 ? NULL : list(parent, "verdicts");
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		char id[DIGEST_SIZE];
+
+		snprintf(id, sizeof(id), "%.64s", de->d_name);
+		if (hex_valid(id, DIGEST_HEX) && !kept(&c->blobs, id))
+			unlinkat(dirfd(d), de->d_name, 0);
+	}
+}
+
 static void sweep_slots(struct collection *c)
 {
 	_cleanup_close_ int parent = home_data_dir("trees", NULL);
@@ -502,6 +519,7 @@ static int collect(struct collection *c)
 	sweep_temporary(images);
 	sweep_slots(c);
 	sweep_anchors(c);
+	sweep_verdicts(c);
 	/* Tables go before the objects they name, so that what is there stays whole wherever this is cut off. */
 	r = sweep_folders(c, "trees", &c->trees, &c->freed.trees);
 	if (r == 0)

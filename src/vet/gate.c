@@ -160,12 +160,12 @@ int gate_vet(char *const argv[], size_t max, char **text, struct error *e)
 }
 
 /* Runs brig-vet and reads what it rules. Its progress is the person's to see. */
-static json_t *look(const char *policy, const char *id, const char *name, struct error *e)
+static json_t *look(const char *policy, const char *type, const char *ref, const char *name, struct error *e)
 {
-	_cleanup_free_ char *ref = xasprintf("sha256:%s", id), *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	char option[] = "--name"; /* outlives the block below */
 	char *argv[12] = { (char[]){ "brig" }, (char[]){ "vet" }, (char[]){ "--policy" }, (char *)policy, (char[]){ "--format" },
-			   (char[]){ "ruling" }, (char[]){ "--type" }, (char[]){ "image" } };
+			   (char[]){ "ruling" }, (char[]){ "--type" }, (char *)type };
 	struct error why = { 0 };
 	int r, n = 8;
 
@@ -173,7 +173,7 @@ static json_t *look(const char *policy, const char *id, const char *name, struct
 		argv[n++] = option;
 		argv[n++] = (char *)name;
 	}
-	argv[n++] = ref;
+	argv[n++] = (char *)ref;
 	r = gate_vet(argv, RULING_MAX, &text, &why);
 	if (r != 0) {
 		error_set(e, EKEYREJECTED, "it could not be looked at, and the policy %s wants that", policy);
@@ -187,7 +187,8 @@ static json_t *look(const char *policy, const char *id, const char *name, struct
 static int look_and_keep(int dir, const char *file, const char *policy, const char *id, const char *name, const char *key,
 			 struct gate_answer *out, struct error *e)
 {
-	_cleanup_json_ json_t *j = look(policy, id, name, e);
+	_cleanup_free_ char *ref = xasprintf("sha256:%s", id);
+	_cleanup_json_ json_t *j = look(policy, "image", ref, name, e);
 	int r = j ? take_ruling(j, out, e) : (e && e->code < 0 ? e->code : -EKEYREJECTED);
 
 	if (r < 0)
@@ -199,18 +200,32 @@ static int look_and_keep(int dir, const char *file, const char *policy, const ch
 	return 0;
 }
 
+/* CONFIG/vet.json; *out stays NULL where there is none. */
+static int find_policy(const char **config, char **out, struct error *e)
+{
+	_cleanup_free_ char *path = NULL;
+
+	*config = home_config_path(e);
+	if (!*config)
+		return e ? e->code : -ENOENT;
+	path = xasprintf("%s/vet.json", *config);
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(e, errno, "%s", path);
+	*out = steal_ptr(&path);
+	return 0;
+}
+
 int gate_ask(const char *id, const char *name, struct gate_answer *out, struct error *e)
 {
-	const char *config = home_config_path(e);
 	_cleanup_free_ char *policy = NULL, *key = NULL, *file = NULL;
 	_cleanup_close_ int dir = -1;
+	const char *config;
+	int r;
 
 	*out = (struct gate_answer){ 0 };
-	if (!config)
-		return e ? e->code : -ENOENT;
-	policy = xasprintf("%s/vet.json", config);
-	if (faccessat(AT_FDCWD, policy, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? 0 : error_errno(e, errno, "%s", policy);
+	r = find_policy(&config, &policy, e);
+	if (r < 0 || !policy)
+		return r;
 	out->asked = true;
 	dir = home_data_dir("verdicts", e);
 	if (dir < 0)
@@ -224,6 +239,22 @@ int gate_ask(const char *id, const char *name, struct gate_answer *out, struct e
 	gate_answer_free(out);
 	out->asked = true;
 	return look_and_keep(dir, file, policy, id, name, key, out, e);
+}
+
+int gate_ask_folder(const char *path, struct gate_answer *out, struct error *e)
+{
+	_cleanup_free_ char *policy = NULL;
+	_cleanup_json_ json_t *j = NULL;
+	const char *config;
+	int r;
+
+	*out = (struct gate_answer){ 0 };
+	r = find_policy(&config, &policy, e);
+	if (r < 0 || !policy)
+		return r;
+	out->asked = true;
+	j = look(policy, "folder", path, NULL, e);
+	return j ? take_ruling(j, out, e) : (e && e->code < 0 ? e->code : -EKEYREJECTED);
 }
 
 bool gate_waived(const struct gate_answer *a, const char *const *rules, size_t n)

@@ -30,6 +30,8 @@ int gate_vet(char *const argv[], size_t max, char **text, struct error *e);
 
 /* `id`: the image's configuration digest, hex; `name`: what it is called, NULL: nothing. Negative: it cannot be decided (which is a no). */
 int gate_ask(const char *id, const char *name, struct gate_answer *out, struct error *e);
+/* The same for a folder that somebody wants to run (an absolute path). It has no digest, so that nothing is kept: each question is a look. */
+int gate_ask_folder(const char *path, struct gate_answer *out, struct error *e);
 void gate_answer_free(struct gate_answer *a);
 /* True when every rule that refuses is in the list (or the list has "": all of them). */
 bool gate_waived(const struct gate_answer *a, const char *const *rules, size_t n);

@@ -109,8 +109,8 @@ static int read_required(struct vet_policy *p, struct error *e)
 
 static int read_policy(struct vet_policy *p, const json_t *j, struct error *e)
 {
-	static const char *const names[] = { "fail_on", "forbidden", "required", "exceptions" };
-	const char *fail_on = NULL;
+	static const char *const names[] = { "fail_on", "forbidden", "required", "exceptions", "rootfs" };
+	const char *fail_on = NULL, *rootfs = NULL;
 	json_t *list = NULL, *item;
 	size_t i;
 	int r = json_is_object(j) ? only(j, "", names, ARRAY_SIZE(names), e) : error_set(e, EBADMSG, "not an object");
@@ -120,6 +120,11 @@ static int read_policy(struct vet_policy *p, const json_t *j, struct error *e)
 	p->never = streq(fail_on, "never");
 	if (r == 0 && fail_on && !p->never && vet_level_parse(fail_on, &p->fail_on) < 0)
 		r = error_set(e, EBADMSG, "fail_on: critical, high, medium, low, info or never");
+	if (r == 0)
+		r = json_get_str(j, "", "rootfs", &rootfs, e);
+	p->skip_folders = streq(rootfs, "skip");
+	if (r == 0 && rootfs && !p->skip_folders && !streq(rootfs, "look"))
+		r = error_set(e, EBADMSG, "rootfs: look or skip");
 	if (r == 0)
 		r = json_get_strv(j, "", "forbidden", &p->forbidden, e);
 	if (r == 0)
@@ -171,7 +176,7 @@ static bool excepted(const struct vet_policy *p, const struct vet *v, const char
 
 		if (!rule_fits(x->rule, rule) || (x->until_ns && x->until_ns <= now))
 			continue;
-		if (x->image && fnmatch(x->image, v->image ? v->image : "", 0) != 0)
+		if (x->image && fnmatch(x->image, v->image ? v->image : v->name ? v->name : "", 0) != 0)
 			continue;
 		if (x->path && (!path || fnmatch(x->path, path, 0) != 0))
 			continue;

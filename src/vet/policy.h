@@ -7,6 +7,7 @@
  *	 "required": ["non-root", "claim", "packages", "complete"],
  *						a user that is not root; a purpose that can be told; a package database; that all was
  *						looked at
+ *	 "rootfs": "look",			folders of --rootfs: "look" (at each start; when it is not there), or "skip"
  *	 "exceptions": [{"rule": "V1-cron", "image": "localhost/web*", "path": "usr/sbin/cron",
  *			 "reason": "why", "expires": "2027-01-31"}]}
  *						image and path may be left out, have * and ?; reason must be there; expires is the last day (UTC)
@@ -28,6 +29,7 @@ struct vet_exception {
 struct vet_policy {
 	enum vet_level fail_on;
 	bool never;
+	bool skip_folders; /* "rootfs": "skip" */
 	char **forbidden, **required;
 	struct vet_exception *exceptions;
 	size_t n_exceptions;

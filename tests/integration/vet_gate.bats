@@ -151,3 +151,72 @@ verdicts() { find "$BRIG_DATA/verdicts" -name '*.json' 2>/dev/null | sort | xarg
     run brig vet -q --policy "$BRIG_CONFIG/vet.json" mariadb
     assert_exit 0
 }
+
+@test "a folder of --rootfs is asked at each start, unless the policy says otherwise" {
+    local root=$TT/db
+    mkdir -p "$root/bin" "$root/usr/sbin" "$root/etc" "$root/proc" "$root/dev" "$root/tmp"
+    cp "$(command -v busybox)" "$root/bin/busybox"
+    # A user's own folder belongs to nobody inside, so that mount points have to be there.
+    touch "$root/etc/hosts" "$root/etc/hostname" "$root/etc/resolv.conf"
+    mkdir -p "$root/sys" "$root/run" "$root/var/tmp"
+    echo 'root:x:0:0::/root:/bin/sh' >"$root/etc/passwd"
+    chmod -R a+rX "$TT"
+    run brig run --rm --net none --rootfs "$root" /bin/busybox echo ran
+    assert_ok
+    policy '{"fail_on":"critical"}'
+    run brig run --rm --net none --rootfs "$root" /bin/busybox echo ran
+    assert_ok
+    # Somebody puts a second root account in: what was clean is asked again.
+    brig create --name folder --net none --rootfs "$root" /bin/busybox echo ran >/dev/null
+    policy '{"forbidden":["V2-uid-0"]}'
+    echo 'sync2:x:0:0::/root:/bin/sh' >>"$root/etc/passwd"
+    run brig start folder
+    assert_exit 1
+    assert_line 'the policy of vet refuses it: .*\(/etc/passwd\) \(.*V2-uid-0'
+    grep '"Action":"vet_refuse"' "$BRIG_DATA/events" | tail -1 | grep -qF "\"rootfs\":\"$root\""
+    run brig run --rm --net none --lower vet --rootfs "$root" /bin/busybox echo ran
+    assert_ok
+    assert_line 'refuses this folder, and --lower vet lets it run'
+    policy '{"forbidden":["V2-uid-0"],"exceptions":[{"rule":"V2-*","image":"'"$root"'","reason":"known"}]}'
+    run brig run --rm --net none --rootfs "$root" /bin/busybox echo ran
+    assert_ok
+    policy '{"forbidden":["V2-uid-0"],"rootfs":"skip"}'
+    run brig run --rm --net none --rootfs "$root" /bin/busybox echo ran
+    assert_ok
+    policy '{"rootfs":"sometimes"}'
+    run brig run --rm --net none --rootfs "$root" /bin/busybox echo ran
+    assert_exit 125
+    brig rm folder >/dev/null
+    assert_eq "$(verdicts)" ""
+}
+
+@test "a known answer starts no look" {
+    need_command strace
+    policy '{"fail_on":"never"}'
+    run_it tiny true
+    assert_ok
+    strace -f -qq -e trace=execve -o "$TT/calls" "$BRIG" run --rm --net none tiny true || skip "strace cannot trace here"
+    grep -q execve "$TT/calls"
+    run ! grep brig-vet "$TT/calls"
+    # The trace can see one: another policy is another question.
+    policy '{"fail_on":"critical"}'
+    strace -f -qq -e trace=execve -o "$TT/calls" "$BRIG" run --rm --net none tiny true
+    grep -q brig-vet "$TT/calls"
+}
+
+@test "answers go with their image, not before its last container" {
+    policy '{"fail_on":"never"}'
+    make_image gone '{"Cmd":["true"],"Env":["PATH=/bin"]}' "f|etc/x|0644|0|0|=x"
+    brig create --name holds --net none gone true >/dev/null
+    run_it tiny true
+    local id
+    id=$(brig inspect gone | jq -r '.[0].Id | ltrimstr("sha256:")')
+    [[ $(verdicts) == *"/$id-"* ]]
+    brig image prune >/dev/null
+    [[ $(verdicts) == *"/$id-"* ]]
+    brig rm holds >/dev/null
+    brig rmi gone >/dev/null
+    brig image prune >/dev/null
+    [[ $(verdicts) != *"/$id-"* ]]
+    [ -n "$(verdicts)" ]
+}
