@@ -246,6 +246,8 @@ static int look_in_layout(struct copying *c, struct error *e)
 static int want(void *arg, const struct fetch_message *m, struct error *e)
 {
 	(void)arg;
+	if (m->word == FETCH_READY || m->word == FETCH_GOT)
+		return 0;
 	return m->word == FETCH_WANT ? 1 : error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
 }
 

@@ -218,6 +218,8 @@ static int heard_chosen(void *arg, const void *message, size_t n, struct error *
 static int want(void *arg, const struct fetch_message *m, struct error *e)
 {
 	(void)arg;
+	if (m->word == FETCH_READY || m->word == FETCH_GOT)
+		return 0;
 	return m->word == FETCH_WANT ? 1 : error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
 }
 
