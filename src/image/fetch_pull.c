@@ -125,8 +125,11 @@ static int ask_wanted(const struct oci_descriptor *d, struct error *e)
 	return answer == 'y';
 }
 
-static void tell_ready(void)
+/* Only who pulls unpacks meanwhile. */
+static void tell_ready(const struct fetching *f)
 {
+	if (f->req.operation != FETCH_PULL)
+		return;
 	fetch_tell(&(struct fetch_message){ .word = FETCH_READY });
 }
 
@@ -151,6 +154,7 @@ static int check_blob(struct wanted *w, struct error *e)
 static int complete(struct http_request *q, struct error *e)
 {
 	struct wanted *w = (struct wanted *)q;
+	const struct fetching *f = q->arg;
 	struct fetch_message m = { .word = FETCH_GOT };
 	int r = check_blob(w, e);
 
@@ -158,11 +162,13 @@ static int complete(struct http_request *q, struct error *e)
 		return r;
 	cleanup_close(&q->file);
 	q->file = -1;
+	if (f->req.operation != FETCH_PULL)
+		return 0;
 	memcpy(m.top.hex, w->d->hex, DIGEST_SIZE);
 	m.top.size = w->d->size;
 	fetch_tell(&m);
 	if (w->config)
-		tell_ready();
+		tell_ready(f);
 	return 0;
 }
 
@@ -208,7 +214,7 @@ static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct er
 	for (size_t i = 0; r == 0 && i < m->n; i++)
 		r = add_blob(f, all, &n, &m->layers[i], e);
 	if (r == 0 && !all[0].config)
-		tell_ready();
+		tell_ready(f);
 	for (size_t i = 0; i < n; i++)
 		list[i] = &all[i].q;
 	if (r == 0)
