@@ -127,7 +127,7 @@ static int count_extension(X509 *c, int nid, bool *critical)
 }
 
 /* What libcrypto 3.0 has no purpose for, or is lenient about. */
-static int check_leaf(X509 *leaf, enum cert_use use, struct error *e)
+int cert_check_leaf(X509 *leaf, enum cert_use use, struct error *e)
 {
 	uint32_t extended, usage = X509_get_key_usage(leaf); /* all bits when there is none */
 	bool critical = false;
@@ -148,7 +148,7 @@ static int check_leaf(X509 *leaf, enum cert_use use, struct error *e)
 }
 
 /* An authority that says what it is for may vouch for nothing else; libcrypto asks that of leaves only. */
-static int check_authorities(const struct certs *chain, enum cert_use use, struct error *e)
+int cert_check_authorities(const struct certs *chain, enum cert_use use, struct error *e)
 {
 	uint32_t want = (use == CERT_TIMESTAMPING ? XKU_TIMESTAMP : XKU_CODE_SIGN) | XKU_ANYEKU;
 
@@ -171,7 +171,7 @@ int cert_verify_chain(X509 *leaf, const struct certs *between, const struct cert
 	X509_STORE *store;
 	X509_STORE_CTX *ctx;
 	X509_VERIFY_PARAM *p;
-	int r = check_leaf(leaf, use, e), why = X509_V_ERR_UNSPECIFIED;
+	int r = cert_check_leaf(leaf, use, e), why = X509_V_ERR_UNSPECIFIED;
 
 	if (r < 0)
 		return r;
@@ -195,7 +195,7 @@ int cert_verify_chain(X509 *leaf, const struct certs *between, const struct cert
 
 		for (int i = 0; i < sk_X509_num(found); i++)
 			certs_add(chain, sk_X509_value(found, i));
-		r = check_authorities(chain, use, e);
+		r = cert_check_authorities(chain, use, e);
 	} else {
 		why = X509_STORE_CTX_get_error(ctx);
 		r = chain_error(why, e);

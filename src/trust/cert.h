@@ -51,6 +51,17 @@ int cert_verify(X509 *leaf, const struct certs *between, const struct certs *roo
 int cert_verify_chain(X509 *leaf, const struct certs *between, const struct certs *roots, int64_t when, enum cert_use use,
 		      struct certs *chain, struct error *e);
 
+/* Parts of it: what a leaf and the authorities above it (`chain` from the leaf up) must say that they are for. */
+int cert_check_leaf(X509 *leaf, enum cert_use use, struct error *e);
+int cert_check_authorities(const struct certs *chain, enum cert_use use, struct error *e);
+
+/*
+ * The same of a chain in its order, leaf first, for those where names mislead (cert_given.c): one above the leaf must be among the roots,
+ * byte for byte. Authorities with name constraints are refused.
+ */
+bool certs_mislead(const struct certs *chain);
+int cert_verify_given(const struct certs *chain, const struct certs *roots, int64_t when, enum cert_use use, struct error *e);
+
 int cert_pubkey(X509 *c, struct pubkey **out, struct error *e);
 /* Is it valid at this time, its own dates alone? */
 bool cert_valid_at(X509 *c, int64_t when);

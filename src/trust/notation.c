@@ -177,7 +177,9 @@ static int check_chain(const struct notation_envelope *v, const struct sig_keys 
 
 	for (size_t i = 0; r == 0 && i < keys->n_roots; i++)
 		r = certs_parse_pem(&roots, keys->roots[i].data, keys->roots[i].size, keys->roots[i].what, e);
-	if (r == 0)
+	if (r == 0 && certs_mislead(&v->chain))
+		r = cert_verify_given(&v->chain, &roots, when, CERT_CODE_SIGNING, e);
+	else if (r == 0)
 		r = cert_verify(certs_at(&v->chain, 0), &v->chain, &roots, when, CERT_CODE_SIGNING, e);
 	/* A root that vouches is pinned; those above it must be good at that time as well. */
 	for (int i = 0; r == 0 && i < certs_len(&v->chain); i++)

@@ -201,6 +201,70 @@ static void chains(void **state)
 	}
 }
 
+/* A signer and its authority with one name, as notation's own tests make them: only the bytes of the root count. */
+static void same_names(void **state)
+{
+	static const struct {
+		const char *purpose, *usage;
+		bool sha1, ca;
+		int64_t to;
+		int want;
+		const char *text;
+	} cases[] = {
+		{ "codeSigning", "critical,keyCertSign", false, true, NOW + DAY, 0, NULL },
+		{ "clientAuth", "critical,keyCertSign", false, true, NOW + DAY, -EKEYREJECTED, "not for signing code" },
+		{ "codeSigning", "critical,keyCertSign", true, true, NOW + DAY, -EKEYREJECTED, "too weak" },
+		{ "codeSigning", "critical,keyCertSign", false, true, NOW - 1, -EKEYEXPIRED, "not valid" },
+		{ "codeSigning", "critical,digitalSignature", false, true, NOW + DAY, -EKEYREJECTED, "one of its chain" },
+		{ "codeSigning", "critical,digitalSignature", false, false, NOW + DAY, -EKEYREJECTED, "one of its chain" },
+	};
+	_cleanup_world_ struct world w;
+
+	(void)state;
+	world_open(&w);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_x509_ X509 *root = signer_cert(&(struct signer_cert){ .name = "one", .key = w.root_key, .ca = cases[i].ca,
+									       .usage = cases[i].usage }),
+				     *twin = signer_cert(&(struct signer_cert){ .name = "one", .key = w.tsa_key, .ca = true }),
+				     *leaf = signer_cert(&(struct signer_cert){ .name = "one", .key = w.key, .issuer = root,
+					.issuer_key = w.root_key, .from = NOW - DAY, .to = cases[i].to, .purpose = cases[i].purpose,
+					.sha1 = cases[i].sha1 });
+		_cleanup_free_ char *pem = signer_cert_pem(root), *twin_pem = signer_cert_pem(twin);
+		struct sig_bytes roots = { pem, strlen(pem), "root" }, others = { twin_pem, strlen(twin_pem), "twin" };
+
+		for (int cose = 0; cose < 2; cose++) {
+			struct signer_envelope v = plain(&w, cose);
+
+			v.chain[0] = leaf;
+			v.chain[1] = root;
+			json_incref(v.headers);
+			w.keys.roots = &roots;
+			EXPECT(cases[i].want, cases[i].text, verify(&w, cose, &v, NULL, &e));
+			/* Another root of the same name is another root. */
+			w.keys.roots = &others;
+			EXPECT(-EKEYREJECTED, NULL, verify(&w, cose, &v, NULL, &e));
+		}
+	}
+	/* Swapped, or without its root: no chain. */
+	_cleanup_x509_ X509 *root = signer_cert(&(struct signer_cert){ .name = "one", .key = w.root_key, .ca = true }),
+			     *leaf = signer_cert(&(struct signer_cert){ .name = "one", .key = w.key, .issuer = root, .issuer_key = w.root_key,
+									.from = NOW - DAY, .to = NOW + DAY, .purpose = "codeSigning" });
+	_cleanup_free_ char *pem = signer_cert_pem(root);
+	struct sig_bytes roots = { pem, strlen(pem), "root" };
+	w.keys.roots = &roots;
+	for (int cose = 0; cose < 2; cose++) {
+		struct signer_envelope v = plain(&w, cose);
+
+		v.chain[0] = leaf;
+		v.chain[1] = NULL;
+		EXPECT(-EKEYREJECTED, "in this order", verify(&w, cose, &v, NULL, &e));
+		v = plain(&w, cose);
+		v.chain[0] = root;
+		v.chain[1] = leaf;
+		EXPECT(-EKEYREJECTED, "in this order", verify(&w, cose, &v, NULL, &e));
+	}
+}
+
 static void headers(void **state)
 {
 	static const struct {
@@ -506,7 +570,7 @@ static void times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_ones), cmocka_unit_test(algorithms),	   cmocka_unit_test(chains),
+		cmocka_unit_test(good_ones), cmocka_unit_test(algorithms),	   cmocka_unit_test(chains), cmocka_unit_test(same_names),
 		cmocka_unit_test(headers),   cmocka_unit_test(expiry),		   cmocka_unit_test(expired_certificate),
 		cmocka_unit_test(identities), cmocka_unit_test(signing_authority), cmocka_unit_test(payloads),
 		cmocka_unit_test(damage),    cmocka_unit_test(cbor_is_strict),	   cmocka_unit_test(times),
