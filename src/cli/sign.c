@@ -108,7 +108,7 @@ const struct cli_command cmd_sign = {
 		       "already, and is kept here. Prints name and digest.\n\n"
 		       "With --bundle it is a sigstore bundle (v0.3), which registries list as a referrer of the image; those that keep no such "
 		       "list get it under the tag sha256-DIGEST. It signs the digest and no name: policies take it where the key vouches for "
-		       "this repository alone (brig-trust.json(5)). An image that came by an index of platforms is signed as what is here; "
+		       "this repository alone (brig-trust-policy(5)). An image that came by an index of platforms is signed as what is here; "
 		       "--index signs the index, which vouches for all its images, --recursive each of them too.\n\n"
 		       "With --gpg it is a GPG signature (simple signing), which goes where containers-registries.d keeps those of that name "
 		       "(lookaside-staging, lookaside), or below --folder, as PATH@sha256=DIGEST/signature-N. Its path is printed.",

@@ -143,7 +143,7 @@ verdict() {
 }
 
 @test "sigstore keys: two of three, from paths, from the policy itself; one key twice is one signer" {
-    local repo=$REPO data
+    local data
     brig pull -q "$IMAGE"
     policy '[{type: "sigstoreSigned", keyPaths: ["\($k)/a.pub", "\($k)/b.pub", "\($k)/c.pub"]}]'
     scope '{threshold: 2}'
