@@ -58,6 +58,7 @@ struct fetch_request {
 	bool config;		 /* DOCUMENTS: and the configuration of the image that fits the platform */
 	bool all;		 /* DOCUMENTS: of an index, every manifest */
 	bool referrers;		 /* DOCUMENTS: and what refers to them, by cosign's tags or as referrers; each is told by FETCH_EXTRA */
+	bool said_insecure;	 /* registries.conf calls it so, which alone means nothing; not told to the process */
 	bool insecure;		 /* a person named this registry insecure */
 	bool accept_no_landlock; /* see room.h */
 	uint64_t timeout_s;	 /* without a byte */

@@ -75,13 +75,15 @@ bool index_add(struct index *x, const struct index_entry *entry)
 	for (size_t i = mine; i-- > 0;) {
 		struct index_entry *old = &x->entries[i];
 		bool same_image = streq(old->config, entry->config) && streq(old->manifest, entry->manifest);
+		/* What was pulled by digest alone is found by where it came from: two such places are two entries. */
+		bool same_origin = !old->pulled || !entry->pulled || streq(old->pulled, entry->pulled);
 
 		to = &x->entries[mine];
-		if (same_image && (!old->name || streq(old->name, entry->name))) {
+		if (same_image && (old->name ? streq(old->name, entry->name) : same_origin)) {
 			merge_origin(old, to);
 			index_remove(x, i);
 			mine--;
-		} else if (same_image && !entry->name) {
+		} else if (same_image && !entry->name && same_origin) {
 			merge_origin(to, old);
 			index_remove(x, mine);
 			return false; /* it is here, under a name */

@@ -325,38 +325,84 @@ static int find_lookaside(struct pulling *p, struct fetch_request *r, struct err
 	return 0;
 }
 
+/* One place, with a folder of its own. */
+static int pull_from(struct pulling *p, struct fetch_request *r, struct error *e)
+{
+	int err = staging_open(&p->dirs, e);
+
+	if (err < 0)
+		return err;
+	r->operation = FETCH_PULL;
+	r->platform = xstrdup(p->req->platform);
+	err = find_lookaside(p, r, e);
+	if (err == 0)
+		err = fetch(p, r, e);
+	staging_close(&p->dirs);
+	free(steal_ptr(&p->kept));
+	free(steal_ptr(&p->arrived));
+	free(steal_ptr(&p->name));
+	free(steal_ptr(&p->pulled));
+	free(steal_ptr(&p->lookaside));
+	p->n_kept = p->n_arrived = 0;
+	p->top[0] = 0;
+	return err;
+}
+
+/* What no other place would help against. */
+static bool final(int err)
+{
+	return err == 0 || err == -EINTR || err == -ENOSPC || err == -EDQUOT;
+}
+
+/* The mirrors of registries.conf in their order, then the registry itself. What fails at a mirror is told, and the next one is asked. */
+static int pull_somewhere(struct pulling *p, struct error *e)
+{
+	const struct pull_request *q = p->req;
+	int err = 0;
+
+	for (size_t i = 0;; i++) {
+		_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+		_cleanup_free_ char *text = NULL;
+		struct error own = { 0 };
+		int there = registry_prepare_mirror(q->ref, q->conf, i, &r, &own);
+
+		if (there == 0)
+			break;
+		err = there < 0 ? there : pull_from(p, &r, &own);
+		/* Blocked, or files that cannot be read, is no mirror's failure. */
+		if (final(err) || there < 0) {
+			*e = own;
+			return err;
+		}
+		*p->out = (struct pulled){ 0 };
+		text = xasprintf("the mirror %s/%s: %s", r.server ? r.server : "?", r.repository ? r.repository : "", own.text);
+		if (q->report.note)
+			q->report.note(q->report.arg, text);
+		*e = (struct error){ 0 };
+	}
+	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+
+	err = registry_prepare(q->ref, q->conf, &r, e);
+	return err < 0 ? err : pull_from(p, &r, e);
+}
+
 int image_pull(const struct pull_request *req, struct pulled *out, struct error *e)
 {
 	_cleanup_free_ char *name = reference_name(req->ref), *by_digest = reference_pulled(req->ref, req->ref->digest);
 	struct pulling p = { .req = req, .out = out };
-	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+	struct error own = { 0 };
 	_cleanup_close_ int lock = -1;
 	int err;
 
 	*out = (struct pulled){ 0 };
-	err = registry_prepare(req->ref, req->conf, &r, e);
-	if (err < 0)
-		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
-	r.operation = FETCH_PULL;
-	r.platform = xstrdup(req->platform);
-	err = find_lookaside(&p, &r, e);
-	if (err < 0)
-		return error_wrap(e, "cannot pull %s", name ? name : by_digest);
 	load_tidy();
 	lock = store_lock(false, true, e);
 	if (lock < 0)
 		return lock;
-	err = staging_open(&p.dirs, e);
-	if (err < 0)
-		return err;
-	err = fetch(&p, &r, e);
-	staging_close(&p.dirs);
-	free(p.kept);
-	free(p.arrived);
-	free(p.name);
-	free(p.pulled);
-	free(p.lookaside);
-	if (err < 0 && err != -EKEYREJECTED && !(e && str_after(e->text, "cannot pull")))
-		error_wrap(e, "cannot pull %s", name ? name : by_digest);
+	err = pull_somewhere(&p, &own);
+	if (err < 0 && err != -EKEYREJECTED && !str_after(own.text, "cannot pull"))
+		error_wrap(&own, "cannot pull %s", name ? name : by_digest);
+	if (err < 0 && e)
+		*e = own;
 	return err;
 }

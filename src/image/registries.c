@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { FILE_MAX = 1024 * 1024, VALUES_MAX = 10000 };
+enum { FILE_MAX = 1024 * 1024, VALUES_MAX = 10000, MIRRORS_MAX = 100 };
 
 /* Where the reader of TOML stands. */
 struct reading {
@@ -18,13 +18,16 @@ struct reading {
 	struct error *e;
 };
 
-enum section { TOP, REGISTRY, ALIASES, OTHER };
+enum section { TOP, REGISTRY, MIRROR, ALIASES, OTHER };
 
 void registries_free(struct registries *r)
 {
 	for (size_t i = 0; i < r->n_rules; i++) {
 		free(r->rules[i].prefix);
 		free(r->rules[i].location);
+		for (size_t k = 0; k < r->rules[i].n_mirrors; k++)
+			free(r->rules[i].mirrors[k].location);
+		free(r->rules[i].mirrors);
 	}
 	free(r->rules);
 	strv_free(r->search);
@@ -142,7 +145,7 @@ static int read_value(struct reading *t, struct value *v)
 	return 0;
 }
 
-static int read_header(struct reading *t, struct registries *r, enum section *section)
+static int read_header(struct reading *t, struct registries *r, size_t first, enum section *section)
 {
 	bool twice = t->p[1] == '[';
 	_cleanup_free_ char *name = NULL;
@@ -164,8 +167,47 @@ static int read_header(struct reading *t, struct registries *r, enum section *se
 		*section = REGISTRY;
 		r->rules = xrealloc(r->rules, r->n_rules + 1, sizeof(*r->rules));
 		r->rules[r->n_rules++] = (struct registry_rule){ 0 };
+	} else if (twice && streq(name, "registry.mirror")) {
+		struct registry_rule *rule = r->n_rules > first ? &r->rules[r->n_rules - 1] : NULL;
+
+		if (!rule)
+			return wrong(t, "a mirror without a [[registry]] before it");
+		if (rule->n_mirrors >= MIRRORS_MAX)
+			return wrong(t, "too many mirrors");
+		*section = MIRROR;
+		rule->mirrors = xrealloc(rule->mirrors, rule->n_mirrors + 1, sizeof(*rule->mirrors));
+		rule->mirrors[rule->n_mirrors++] = (struct registry_mirror){ 0 };
 	} else if (!twice && streq(name, "aliases")) {
 		*section = ALIASES;
+	}
+	return 0;
+}
+
+static int take_bool(struct reading *t, const struct value *v, bool *out)
+{
+	*out = streq(v->text, "true");
+	return *out || streq(v->text, "false") ? 0 : wrong(t, "blocked, insecure and mirror-by-digest-only are true or false");
+}
+
+static int take_mirror(struct reading *t, struct registry_mirror *m, const char *key, struct value *v)
+{
+	static const char *const words[] = { "all", "digest-only", "tag-only" };
+
+	if (streq(key, "insecure"))
+		return take_bool(t, v, &m->insecure);
+	if (streq(key, "location")) {
+		if (!v->text)
+			return wrong(t, "location is a string");
+		free(m->location);
+		m->location = steal_ptr(&v->text);
+	} else if (streq(key, "pull-from-mirror")) {
+		for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+			if (!streq(v->text, words[i]))
+				continue;
+			m->pulls = (enum mirror_for)i;
+			return 0;
+		}
+		return wrong(t, "pull-from-mirror is all, digest-only or tag-only");
 	}
 	return 0;
 }
@@ -185,10 +227,14 @@ static int take(struct reading *t, struct registries *r, enum section section, c
 		/* The later one counts: it is found first. */
 		strv_add_copy(&r->alias_from, key);
 		strv_add(&r->alias_to, steal_ptr(&v->text));
+	} else if (section == MIRROR) {
+		return take_mirror(t, &rule->mirrors[rule->n_mirrors - 1], key, v);
 	} else if (section == REGISTRY && streq(key, "blocked")) {
-		rule->blocked = streq(v->text, "true");
-		if (!rule->blocked && !streq(v->text, "false"))
-			return wrong(t, "blocked is true or false");
+		return take_bool(t, v, &rule->blocked);
+	} else if (section == REGISTRY && streq(key, "insecure")) {
+		return take_bool(t, v, &rule->insecure);
+	} else if (section == REGISTRY && streq(key, "mirror-by-digest-only")) {
+		return take_bool(t, v, &rule->by_digest_only);
 	} else if (section == REGISTRY && (streq(key, "prefix") || streq(key, "location"))) {
 		char **to = key[0] == 'p' ? &rule->prefix : &rule->location;
 
@@ -212,7 +258,7 @@ int registries_parse(struct registries *r, const char *text, const char *what, s
 		_cleanup_(value_free) struct value v = { 0 };
 
 		if (*t.p == '[') {
-			err = read_header(&t, r, &section);
+			err = read_header(&t, r, first, &section);
 		} else {
 			err = read_key(&t, &key);
 			skip(&t, false);
@@ -306,32 +352,46 @@ int registries_load(struct registries *r, struct error *e)
 	return err;
 }
 
+/* How much of NAME a prefix stands for; 0: nothing. */
+static size_t matched(const char *prefix, const char *name)
+{
+	const char *rest;
+	size_t n = prefix ? strlen(prefix) : 0;
+
+	if (prefix && str_after(prefix, "*.")) {
+		/* *.example.com: every host below it, with its port */
+		size_t host = strcspn(name, ":/"), tail = n - 1;
+
+		return host > tail && memcmp(name + host - tail, prefix + 1, tail) == 0 ? strcspn(name, "/") : 0;
+	}
+	rest = n ? str_after(name, prefix) : NULL;
+	return rest && (*rest == 0 || *rest == '/' || (*rest == ':' && strchr(prefix, '/')) || *rest == '@') ? n : 0;
+}
+
 const struct registry_rule *registries_rule(const struct registries *r, const char *name)
 {
 	const struct registry_rule *best = NULL;
 	size_t length = 0;
 
 	for (size_t i = 0; i < r->n_rules; i++) {
-		const char *prefix = r->rules[i].prefix, *rest;
-		size_t n = prefix ? strlen(prefix) : 0;
-		bool fits = false;
+		size_t n = r->rules[i].prefix ? strlen(r->rules[i].prefix) : 0;
 
-		if (!n || n < length)
+		if (n < length || matched(r->rules[i].prefix, name) == 0)
 			continue;
-		if (str_after(prefix, "*.")) {
-			/* *.example.com: every host below it */
-			size_t host = strcspn(name, ":/"), tail = n - 1;
-
-			fits = host > tail && memcmp(name + host - tail, prefix + 1, tail) == 0;
-		} else if ((rest = str_after(name, prefix))) {
-			fits = *rest == 0 || *rest == '/' || (*rest == ':' && strchr(prefix, '/')) || *rest == '@';
-		}
-		if (fits) {
-			best = &r->rules[i];
-			length = n;
-		}
+		best = &r->rules[i];
+		length = n;
 	}
 	return best;
+}
+
+char *registries_rewrite(const struct registry_rule *rule, const char *location, const char *name)
+{
+	return xasprintf("%s%s", location, name + matched(rule->prefix, name));
+}
+
+bool registries_mirror_for(const struct registry_rule *rule, const struct registry_mirror *m, bool by_digest)
+{
+	return m->location && (by_digest ? m->pulls != MIRROR_TAGS : m->pulls != MIRROR_DIGESTS && !rule->by_digest_only);
 }
 
 const char *registries_alias(const struct registries *r, const char *name)

@@ -80,12 +80,13 @@ static int find_certs(const char *host, struct fetch_request *out, struct error 
 	return r;
 }
 
-/* registries.conf: blocked, or kept at another place under another name. */
-static int apply_rules(const struct reference *ref, struct reference *at, struct error *e)
+/* registries.conf: blocked, or kept at another place under another name. `mirror`: which of them; SIZE_MAX: itself. 1; 0: no such mirror. */
+static int apply_rules(const struct reference *ref, size_t mirror, struct reference *at, bool *insecure, struct error *e)
 {
 	_cleanup_(registries_free) struct registries all = { 0 };
 	_cleanup_free_ char *name = xasprintf("%s/%s", ref->host, ref->path), *moved = NULL;
 	const struct registry_rule *rule;
+	size_t n = 0;
 	int r = registries_load(&all, e);
 
 	if (r < 0)
@@ -93,12 +94,34 @@ static int apply_rules(const struct reference *ref, struct reference *at, struct
 	rule = registries_rule(&all, name);
 	if (rule && rule->blocked)
 		return error_set(e, EACCES, "registries.conf blocks %s", rule->prefix);
-	if (rule && rule->location && !str_after(rule->prefix, "*."))
-		moved = xasprintf("%s%s", rule->location, name + strlen(rule->prefix));
-	return reference_parse(moved ? moved : name, at, e);
+	*insecure = rule && rule->insecure;
+	if (mirror == SIZE_MAX) {
+		if (rule && rule->location)
+			moved = registries_rewrite(rule, rule->location, name);
+		r = reference_parse(moved ? moved : name, at, e);
+		return r < 0 ? error_wrap(e, "registries.conf") : 1;
+	}
+	for (size_t i = 0; rule && i < rule->n_mirrors; i++) {
+		const struct registry_mirror *m = &rule->mirrors[i];
+
+		if (!registries_mirror_for(rule, m, ref->digest[0] != 0) || n++ != mirror)
+			continue;
+		moved = registries_rewrite(rule, m->location, name);
+		*insecure = m->insecure;
+		r = reference_parse(moved, at, e);
+		return r < 0 ? error_wrap(e, "a mirror of registries.conf") : 1;
+	}
+	return 0;
 }
 
-int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e)
+/* Nobody of whom registries.conf alone says so is spoken to without a verified certificate; what to do says the error. */
+static void hint_insecure(const struct fetch_request *r, int err, struct error *e)
+{
+	if (err == -EPROTO && r->said_insecure && !r->insecure)
+		error_hint(e, "registries.conf calls it insecure; brig asks that of brig.conf alone");
+}
+
+static int prepare(const struct reference *ref, size_t mirror, const struct conf *conf, struct fetch_request *out, struct error *e)
 {
 	_cleanup_credentials_ struct credentials login = { 0 };
 	_cleanup_reference_ struct reference at = { 0 };
@@ -107,8 +130,8 @@ int registry_prepare(const struct reference *ref, const struct conf *conf, struc
 
 	*out = (struct fetch_request){ .timeout_s = conf->registry_timeout, .size_max = conf->image_size,
 				       .layers_max = conf->image_layers };
-	r = apply_rules(ref, &at, e);
-	if (r < 0)
+	r = apply_rules(ref, mirror, &at, &out->said_insecure, e);
+	if (r <= 0)
 		return r;
 	out->server = xstrdup(reference_server(&at));
 	out->repository = xstrdup(at.path);
@@ -124,7 +147,19 @@ int registry_prepare(const struct reference *ref, const struct conf *conf, struc
 	out->password = steal_ptr(&login.password);
 	if (r < 0)
 		fetch_request_free(out);
-	return r;
+	return r < 0 ? r : 1;
+}
+
+int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e)
+{
+	int r = prepare(ref, SIZE_MAX, conf, out, e);
+
+	return r < 0 ? r : 0;
+}
+
+int registry_prepare_mirror(const struct reference *ref, const struct conf *conf, size_t i, struct fetch_request *out, struct error *e)
+{
+	return prepare(ref, i, conf, out, e);
 }
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
@@ -307,6 +342,7 @@ int registry_run(const struct fetch_request *r, int folder, const int *fds, size
 	sigprocmask(SIG_BLOCK, &stop, &before);
 	signals = signalfd(-1, &stop, SFD_CLOEXEC);
 	err = signals < 0 ? error_errno(e, errno, "signalfd") : run(r, folder, fds, n_fds, &h, signals);
+	hint_insecure(r, err, h.e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return err;
 }

@@ -27,6 +27,11 @@ struct registry_report {
  * BRIG_CONFIG, ~/.config/containers, /etc/containers, /etc/docker), what brig.conf and registries.conf say. -EACCES: blocked.
  */
 int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e);
+/*
+ * The same for the mirror `i` that registries.conf names, of those that are asked for such a name; `by_digest`: it has a digest. 1, or 0
+ * when there are no more. A mirror is another place of the same bytes: whether an image may run is asked about its own name.
+ */
+int registry_prepare_mirror(const struct reference *ref, const struct conf *conf, size_t i, struct fetch_request *out, struct error *e);
 
 /*
  * Runs brig-registry. `heard` is called for each FETCH_TOP, FETCH_WANT, FETCH_READY, FETCH_GOT and FETCH_SIGNATURE: negative ends it

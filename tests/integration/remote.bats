@@ -22,6 +22,7 @@ setup() {
 }
 teardown() {
     servers_stop "$T/certs"
+    both_stop
     brig_conf
     brig_end
 }
@@ -252,3 +253,118 @@ check_along() {
     brig image copy -q "$1:sha256-$hex.sig" "oci:$TT/sig-${1//\//-}"
 }
 remote_raw_digest() { echo "sha256:$(brig image inspect --remote --raw "$1" | sha256sum | cut -d' ' -f1)"; }
+
+# --- mirrors --------------------------------------------------------------------------------------------------------
+
+conf() { cat >"$T/xdg/containers/registries.conf"; }
+# mirrored NAME: pulls it and removes it again.
+mirrored() {
+    run brig pull "$1"
+    assert_ok
+    brig rmi -f "$1" >/dev/null
+    brig image prune -f >/dev/null
+}
+gets() { grep -c "GET /v2/$2/\(manifests\|blobs\)" "$T/$1/out" || true; }
+
+@test "mirrors of registries.conf: bytes come from there, the name and what vouches for it stay; what fails goes on to the next" {
+    both_start
+    put_multi team/multi:1
+    brig image copy -q -a "$ONE/team/multi:1" "$TWO/copies/multi:1"
+    conf <<CONF
+[[registry]]
+prefix = "$ONE/team"
+[[registry.mirror]]
+location = "127.0.0.1:1/nobody"
+[[registry.mirror]]
+location = "$TWO/copies"
+CONF
+    : >"$T/certs/out" && : >"$T/two/out"
+    run brig pull "$ONE/team/multi:1"
+    assert_ok
+    assert_line 'the mirror 127.0.0.1:1/nobody/multi: cannot reach 127.0.0.1:1'
+    assert_eq "$(gets certs team/multi)" 0
+    [ "$(gets two copies/multi)" -gt 2 ] || fail "the mirror was not asked"
+    assert_eq "$(brig image inspect -f '{{.Pulled}}' "$ONE/team/multi:1")" "$ONE/team/multi:1@$INDEX"
+    brig rmi -f "$ONE/team/multi:1" >/dev/null
+    # Not there: the registry itself.
+    brig image copy -q -a "$ONE/team/multi:1" "$ONE/team/other:1"
+    : >"$T/certs/out"
+    mirrored "$ONE/team/other:1"
+    assert_line "the mirror $TWO/copies/other: manifest: the registry answers 404"
+    [ "$(gets certs team/other)" -gt 2 ] || fail "the registry was not asked"
+    # A mirror that means something else by a pinned name is not believed, and stops nothing.
+    brig image copy -q --platform "$PLATFORM" "$ONE/team/multi:1" "$TWO/copies/multi:1"
+    brig pull -q "$ONE/team/multi@$INDEX" >/dev/null 2>&1
+    yes | brig trust pin -y "$ONE/team/multi:1@$INDEX" >/dev/null 2>&1 || brig trust pin "$ONE/team/multi:1@$INDEX" >/dev/null
+    run brig pull "$ONE/team/multi:1"
+    assert_ok
+    assert_line "the mirror $TWO/copies/multi: .*IS NOT WHAT IT WAS"
+    assert_eq "$(brig image inspect -f '{{.Pulled}}' "$ONE/team/multi:1")" "$ONE/team/multi:1@$INDEX"
+    brig trust unpin "$ONE/team/multi:1"
+    brig rmi -f "$ONE/team/multi:1" >/dev/null
+    # Blocked is blocked, mirrors or not; a push goes to the registry itself.
+    : >"$T/two/out"
+    brig push -q tiny "$ONE/team/pushed:1"
+    assert_eq "$(grep -c copies "$T/two/out" || true)" 0
+    sed -i '/^prefix/a blocked = true' "$T/xdg/containers/registries.conf"
+    run brig pull "$ONE/team/multi:1"
+    assert_exit 125
+    assert_line "registries.conf blocks $ONE/team"
+    both_stop
+}
+
+@test "mirrors by digest or by tag alone, and none without TLS because a file says insecure" {
+    both_start
+    put_multi team/multi:1
+    brig image copy -q -a "$ONE/team/multi:1" "$TWO/copies/multi:1"
+    printf '[[registry]]\nlocation = "%s/team"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = "%s/copies"\n' "$ONE" "$TWO" | conf
+    : >"$T/certs/out" && : >"$T/two/out"
+    mirrored "$ONE/team/multi:1"
+    assert_eq "$(gets two copies/multi)" 0
+    [ "$(gets certs team/multi)" -gt 2 ] || fail "the registry was not asked"
+    : >"$T/certs/out"
+    mirrored "$ONE/team/multi@$INDEX"
+    assert_eq "$(gets certs team/multi)" 0
+    [ "$(gets two copies/multi)" -gt 2 ] || fail "the mirror was not asked"
+    printf '[[registry]]\nlocation = "%s/team"\n[[registry.mirror]]\nlocation = "%s/copies"\npull-from-mirror = "tag-only"\n' "$ONE" "$TWO" | conf
+    : >"$T/certs/out" && : >"$T/two/out"
+    mirrored "$ONE/team/multi@$INDEX"
+    assert_eq "$(gets two copies/multi)" 0
+    mirrored "$ONE/team/multi:1"
+    [ "$(gets two copies/multi)" -gt 2 ] || fail "the mirror was not asked"
+    # Elsewhere under another name, with the password of that place.
+    printf '[[registry]]\nprefix = "app.example/team"\nlocation = "%s/copies"\n' "$TWO" | conf
+    mirrored app.example/team/multi:1
+    # The certificate counts, whatever the file says.
+    rm -r "$BRIG_CONFIG/certs.d/$TWO"
+    printf '[[registry]]\nprefix = "app.example/team"\nlocation = "%s/copies"\ninsecure = true\n' "$TWO" | conf
+    run brig pull app.example/team/multi:1
+    assert_exit 125
+    assert_line "no trusted connection to $TWO"
+    assert_line 'registries.conf calls it insecure; brig asks that of brig.conf alone'
+    printf '[[registry]]\nlocation = "%s/team"\n[[registry.mirror]]\nlocation = "%s/copies"\ninsecure = true\n' "$ONE" "$TWO" | conf
+    : >"$T/two/out"
+    mirrored "$ONE/team/multi:1"
+    assert_line "the mirror $TWO/copies/multi: no trusted connection"
+    assert_eq "$(gets two copies/multi)" 0
+    both_stop
+}
+
+@test "drop-in files of registries.conf.d: theirs add to the file, the last one of a name counts" {
+    registry_start "$T/certs"
+    login
+    put_multi real/tiny:1
+    mkdir -p "$T/xdg/containers/registries.conf.d"
+    printf '[aliases]\n"nick" = "127.0.0.1:1/wrong"\n' >"$T/xdg/containers/registries.conf.d/10-a.conf"
+    printf '[aliases]\n"nick" = "%s/real/tiny"\n' "$REGISTRY" >"$T/xdg/containers/registries.conf.d/20-b.conf"
+    echo 'no toml' >"$T/xdg/containers/registries.conf.d/readme"
+    run brig image inspect --remote -f '{{.Name}}' nick:1
+    rc=$status
+    printf 'x = [1]\n' >"$T/xdg/containers/registries.conf.d/30-c.conf"
+    run_out=$output
+    run brig image tags nick
+    rm -r "$T/xdg/containers/registries.conf.d"
+    assert_exit 125
+    assert_line '30-c.conf:1: a list of something else'
+    assert_eq "$rc $run_out" "0 $REGISTRY/real/tiny:1"
+}

@@ -123,6 +123,53 @@ static void configuration(void **state)
 	}
 }
 
+static void mirrors(void **state)
+{
+	static const char text[] = "[[registry]]\nprefix = \"a.io/team\"\nlocation = \"b.io/x\"\nmirror-by-digest-only = false\n"
+				   "[[registry.mirror]]\nlocation = \"m.io:5000/a\"\ninsecure = true\n"
+				   "[[registry.mirror]]\nlocation = \"n.io\"\npull-from-mirror = \"digest-only\"\n"
+				   "[[registry.mirror]]\nlocation = \"o.io\"\npull-from-mirror = \"tag-only\"\n"
+				   "[[registry]]\nlocation = \"*.h.io\"\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = \"m.io/h\"\n";
+	static const char *const bad[] = { "[[registry.mirror]]\nlocation = \"a\"", "[[registry]]\nlocation=\"a\"\n[[registry.mirror]]\ninsecure = 1",
+					   "[[registry]]\nlocation=\"a\"\n[[registry.mirror]]\npull-from-mirror = \"x\"",
+					   "[[registry]]\nlocation=\"a\"\nmirror-by-digest-only = \"yes\"" };
+	struct registries r = { 0 };
+	const struct registry_rule *rule;
+	char *name;
+
+	(void)state;
+	assert_int_equal(registries_parse(&r, text, "t", NULL), 0);
+	rule = registries_rule(&r, "a.io/team/app");
+	assert_non_null(rule);
+	assert_int_equal(rule->n_mirrors, 3);
+	assert_true(rule->mirrors[0].insecure);
+	assert_false(rule->insecure);
+	name = registries_rewrite(rule, rule->location, "a.io/team/app");
+	assert_string_equal(name, "b.io/x/app");
+	free(name);
+	name = registries_rewrite(rule, rule->mirrors[0].location, "a.io/team/app");
+	assert_string_equal(name, "m.io:5000/a/app");
+	free(name);
+	for (int by_digest = 0; by_digest < 2; by_digest++) {
+		assert_true(registries_mirror_for(rule, &rule->mirrors[0], by_digest));
+		assert_int_equal(registries_mirror_for(rule, &rule->mirrors[1], by_digest), by_digest);
+		assert_int_equal(registries_mirror_for(rule, &rule->mirrors[2], by_digest), !by_digest);
+	}
+	rule = registries_rule(&r, "x.h.io:5000/app");
+	assert_non_null(rule);
+	assert_true(registries_mirror_for(rule, &rule->mirrors[0], true));
+	assert_false(registries_mirror_for(rule, &rule->mirrors[0], false));
+	name = registries_rewrite(rule, rule->mirrors[0].location, "x.h.io:5000/app");
+	assert_string_equal(name, "m.io/h/app");
+	free(name);
+	registries_free(&r);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (registries_parse(&r, bad[i], "t", NULL) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+		registries_free(&r);
+	}
+}
+
 static int read_auth(const char *text, const char *name, struct credentials *c, char **helper)
 {
 	_cleanup_json_ json_t *j = json_parse(text, strlen(text), "t", NULL);
@@ -276,7 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references), cmocka_unit_test(challenges), cmocka_unit_test(configuration),
 		cmocka_unit_test(auth_files), cmocka_unit_test(urls),	    cmocka_unit_test(token_hosts),
-		cmocka_unit_test(addresses), cmocka_unit_test(links),
+		cmocka_unit_test(addresses), cmocka_unit_test(links),	    cmocka_unit_test(mirrors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
