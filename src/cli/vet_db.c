@@ -30,6 +30,8 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
+#define TAGS "etags.json"
+
 struct importing {
 	struct cli_progress bar;
 	bool quiet, drawn;
@@ -90,6 +92,18 @@ static int do_import(const struct vet_db_options *o, const struct conf *conf, ch
 	return advisory_import(&r, e);
 }
 
+/* A file may be another state of what a mirror has: the next update asks for everything again. */
+static int import_by_hand(const struct vet_db_options *o, const struct conf *conf, char *const *files, struct error *e)
+{
+	_cleanup_close_ int dir = home_data_dir("vet", e);
+
+	if (dir < 0)
+		return dir;
+	if (unlinkat(dir, TAGS, 0) < 0 && errno != ENOENT)
+		return error_errno(e, errno, TAGS);
+	return do_import(o, conf, files, e);
+}
+
 static void show_fetching(void *arg, uint64_t done, uint64_t total)
 {
 	struct cli_progress *bar = arg;
@@ -98,11 +112,15 @@ static void show_fetching(void *arg, uint64_t done, uint64_t total)
 	cli_progress_set(bar, done);
 }
 
-/* The file at `url` as DIR/N/NAME, NAME being the last part of the URL's path, for status to tell. */
+/*
+ * The file at `url` as DIR/N/NAME, NAME being the last part of the URL's path, for status to tell. `tags` has the entity tags of what was
+ * imported, by URL: what still has its own is not sent again.
+ */
 static int fetch(const struct vet_db_options *o, const struct conf *conf, const char *dir, size_t number,
-	const char *url, char ***files, struct error *e)
+	const char *url, json_t *tags, char ***files, struct error *e)
 {
-	static const uint64_t max = 4ULL << 30;
+	struct registry_file file = { .url = url, .max = 4ULL << 30, .unless = json_string_value(json_object_get(tags, url)) };
+	_cleanup_free_ char *etag = NULL;
 	_cleanup_free_ char *folder = xasprintf("%s/%zu", dir, number), *name = NULL, *path = NULL;
 	const char *slash = strrchr(url, '/');
 	_cleanup_close_ int fd = -1;
@@ -122,16 +140,38 @@ static int fetch(const struct vet_db_options *o, const struct conf *conf, const 
 		report.progress = show_fetching;
 		cli_progress_start(&bar, url, 0);
 	}
-	r = registry_fetch_file(url, conf, max, fd, &report, e);
+	r = registry_fetch_file(&file, conf, fd, &report, e);
+	etag = file.etag;
 	if (show)
 		cli_progress_end(&bar);
 	if (r < 0)
 		return error_wrap(e, "%s", url);
+	if (file.same) {
+		if (!o->quiet)
+			printf("%s: as it was\n", url);
+		return 0;
+	}
+	if (etag)
+		json_object_set_new(tags, url, json_string(etag));
+	else
+		json_object_del(tags, url);
 	path = xasprintf("%s/%s", folder, name);
 	if (renameat(fd, "file", fd, name) < 0)
 		return error_errno(e, errno, "%s", path);
 	strv_add(files, steal_ptr(&path));
 	return 0;
+}
+
+/* What is here of which file; nothing where there is no index that it could have become part of. */
+static json_t *read_tags(int dir)
+{
+	json_t *tags = faccessat(dir, ADVISORY_INDEX, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? json_read(dir, TAGS, 1 << 20, NULL) : NULL;
+
+	if (!json_is_object(tags)) {
+		json_decref(tags);
+		tags = json_object();
+	}
+	return tags;
 }
 
 /* All that brig.conf names, and then one import: a mirror that is away changes nothing. */
@@ -141,6 +181,7 @@ static int do_update(const struct vet_db_options *o, const struct conf *conf, st
 	_cleanup_close_ int made = data ? home_data_dir("vet", e) : -1;
 	_cleanup_free_ char *dir = xasprintf("%s/vet/fetch-XXXXXX", data ? data : "");
 	_cleanup_strv_ char **files = NULL;
+	_cleanup_json_ json_t *tags = NULL;
 	size_t n = 0;
 	int r = 0;
 
@@ -153,13 +194,17 @@ static int do_update(const struct vet_db_options *o, const struct conf *conf, st
 	}
 	if (!mkdtemp(dir))
 		return error_errno(e, errno, "%s", dir);
+	tags = read_tags(made);
 	strv_foreach(url, conf->advisories) {
-		r = fetch(o, conf, dir, n++, *url, &files, e);
+		r = fetch(o, conf, dir, n++, *url, tags, &files, e);
 		if (r < 0)
 			break;
 	}
-	if (r == 0)
+	if (r == 0 && files)
 		r = do_import(o, conf, files, e);
+	/* That a tag is not known costs a download, no more. */
+	if (r == 0 && files)
+		json_write(made, TAGS, tags, 0600, false, NULL);
 	path_remove_tree(AT_FDCWD, dir);
 	return r;
 }
@@ -263,7 +308,7 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 	}
 	block_signals();
 	if (streq(argv[0], "import"))
-		r = do_import(o, &conf, argv + 1, e);
+		r = import_by_hand(o, &conf, argv + 1, e);
 	else if (streq(argv[0], "update") && argc == 1)
 		r = do_update(o, &conf, e);
 	else if (streq(argv[0], "status") && argc == 1)
@@ -301,7 +346,8 @@ const struct cli_command cmd_vet_db = {
 		"one's place: when one file is "
 		"damaged, nothing changes. update fetches the files that brig.conf (advisories = URL, ...) "
 		"names, over TLS, in the process that "
-		"speaks with registries, and imports them; nothing else of brig vet uses the network. status "
+		"speaks with registries, and imports them; what a server says is unchanged (ETag) is not fetched again, and what ends too early is "
+		"refused; nothing else of brig vet uses the network. status "
 		"shows the feeds, how many statements each has, when it was published and imported.\n\n"
 		"How bad a vulnerability is: critical when CISA knows of attacks (KEV); else as the distribution says, "
 		"or by the CVSS score (2.0 to 4.0, worked out from the vector where only that is given) where it says nothing, or medium where nobody says anything; at most low where the "

@@ -54,6 +54,7 @@ struct fetch_request {
 	char *platform;		 /* NULL: this machine's */
 	char *lookaside;	 /* pull: http or https URL below which GPG signatures lie; NULL */
 	char *from;		 /* push: a repository of the same registry in which the blobs may be already; NULL */
+	char *unless;		 /* file: its entity tag, when it was fetched before; NULL */
 	char *last;		 /* tags: those behind this one; NULL: from the first */
 	bool config;		 /* DOCUMENTS: and the configuration of the image that fits the platform */
 	bool all;		 /* DOCUMENTS: of an index, every manifest */
@@ -83,6 +84,7 @@ struct fetch_message {
 		FETCH_UNASKED,	/* `note`: why it is not known whether there are (more) signatures */
 		FETCH_EXTRA,	/* DOCUMENTS: one that refers to the image */
 		FETCH_TAG,	/* TAGS: one of them, in `note` */
+		FETCH_ETAG,	/* FILE: its entity tag, in `note`; empty: it is what it was, and was not sent */
 		FETCH_ERROR,
 		FETCH_DONE,
 	} word;

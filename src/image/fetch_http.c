@@ -84,6 +84,8 @@ static void forget_answer(struct http_request *q)
 	free(q->signatures);
 	free(q->link);
 	free(q->subject);
+	free(q->etag);
+	q->etag = NULL;
 	q->type = q->link = q->location = q->digest = q->challenge = q->range = q->signatures = q->subject = NULL;
 	q->status = 0;
 	q->header_bytes = 0;
@@ -106,6 +108,7 @@ void http_request_free(struct http_request *q)
 {
 	drop_easy(q);
 	forget_answer(q);
+	free(q->began);
 	free(q->at);
 	free(q->said);
 	free(q->url);
@@ -129,6 +132,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
 		{ "link:", offsetof(struct http_request, link) },
 		{ "x-registry-supports-signatures:", offsetof(struct http_request, signatures) },
 		{ "oci-subject:", offsetof(struct http_request, subject) },
+		{ "etag:", offsetof(struct http_request, etag) },
 	};
 	struct http_request *q = arg;
 	size_t len = size * n;
@@ -378,6 +382,8 @@ static int begin(struct http *h, struct http_request *q)
 	q->easy = c;
 	q->http = h;
 	q->foreign = !streq(authority, h->server);
+	if (q->etag && q->got > 0 && !q->began)
+		q->began = steal_ptr(&q->etag);
 	forget_answer(q);
 	if (q->in || q->in_file >= 0) {
 		q->sent = 0;
@@ -425,7 +431,12 @@ static int begin(struct http *h, struct http_request *q)
 
 		snprintf(range, sizeof(range), "%llu-", (unsigned long long)q->from);
 		curl_easy_setopt(c, CURLOPT_RANGE, range);
+		/* RFC 9110 section 13.1.5: weak tags do not do. A blob has its digest; a file has nothing else. */
+		if (q->began && *q->began == '"')
+			add_header(q, "If-Range", q->began);
 	}
+	if (q->unless)
+		add_header(q, "If-None-Match", q->unless);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, q->headers);
 	curl_multi_add_handle(h->multi, c);
 	return 0;

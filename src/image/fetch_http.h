@@ -24,6 +24,7 @@ struct http_request {
 	const char *method; /* "GET", "HEAD", "POST", "PUT", "DELETE" */
 	char *url;	    /* on the registry; owned, free with http_request_free() */
 	const char *accept, *content_type; /* NULL: none */
+	const char *unless;		   /* an entity tag: what still has it need not be sent (304); NULL */
 	/* body of the answer: to `file` when >= 0, hashed on the way, else into `body`; never more than `max` bytes */
 	int file;
 	uint64_t max;
@@ -40,7 +41,7 @@ struct http_request {
 	int (*complete)(struct http_request *q, struct error *e); /* its answer is there; a negative result ends all. May be NULL */
 	/* the answer */
 	long status;
-	char *type, *location, *digest, *challenge, *signatures, *link, *subject; /* headers; NULL: not sent */
+	char *type, *location, *digest, *challenge, *signatures, *link, *subject, *etag; /* headers; NULL: not sent */
 
 	/* private */
 	struct http *http;
@@ -49,6 +50,7 @@ struct http_request {
 	char *at;	 /* the URL in use, after redirects */
 	char *said;	 /* Authorization of this attempt; NULL: none */
 	char *range;	 /* Content-Range */
+	char *began;	 /* the entity tag of what has come so far: a part of anything else does not go with it */
 	uint64_t from;	 /* where this attempt began */
 	unsigned redirects, logins, retries, header_bytes;
 	int failed;	 /* negative errno of a callback, with `error` filled */

@@ -91,6 +91,7 @@ static int check(struct fetching *f, struct error *e)
 static int fetch_file(struct fetching *f, struct error *e)
 {
 	_cleanup_close_ int fd = openat(FETCH_FOLDER, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct fetch_message m = { .word = FETCH_ETAG };
 	_cleanup_http_request_ struct http_request q;
 	int r;
 
@@ -101,8 +102,15 @@ static int fetch_file(struct fetching *f, struct error *e)
 	q.max = f->req.size_max;
 	q.progress = fetch_progress;
 	q.arg = f;
+	q.unless = f->req.unless;
 	r = http_do_one(f->http, &q, e);
-	return r == 0 && q.status != 200 ? http_status_error(&q, "file", e) : r;
+	if (r == 0 && q.status != 200 && !(q.status == 304 && q.unless))
+		return http_status_error(&q, "file", e);
+	if (r == 0 && (q.status == 304 || (q.etag && strlen(q.etag) < sizeof(m.note)))) {
+		snprintf(m.note, sizeof(m.note), "%s", q.status == 304 ? "" : q.etag);
+		fetch_tell(&m);
+	}
+	return r;
 }
 
 static char *scope_of(const struct fetch_request *r)

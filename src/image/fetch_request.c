@@ -21,6 +21,7 @@ static const struct {
 	{ "lookaside", offsetof(struct fetch_request, lookaside) },
 	{ "from", offsetof(struct fetch_request, from) },
 	{ "last", offsetof(struct fetch_request, last) },
+	{ "unless", offsetof(struct fetch_request, unless) },
 };
 
 static const struct {

@@ -246,6 +246,9 @@ static int take_message(struct hearing *h)
 	case FETCH_TAG:
 		m.note[sizeof(m.note) - 1] = 0;
 		return h->heard && tag_valid(m.note) ? h->heard(h->arg, &m, h->e) : error_set(h->e, EPROTO, nonsense);
+	case FETCH_ETAG:
+		m.note[sizeof(m.note) - 1] = 0;
+		return h->heard ? h->heard(h->arg, &m, h->e) : error_set(h->e, EPROTO, nonsense);
 	case FETCH_ERROR:
 		m.error.text[ERROR_TEXT_MAX - 1] = 0;
 		if (m.error.hint >= ERROR_TEXT_MAX)
@@ -347,9 +350,38 @@ int registry_run(const struct fetch_request *r, int folder, const int *fds, size
 	return err;
 }
 
-int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, int folder, const struct registry_report *report, struct error *e)
+/* An entity tag as RFC 9110 section 8.8.3 has it: it becomes a header again. */
+static bool etag_valid(const char *s)
 {
-	_cleanup_(fetch_request_free) struct fetch_request r = { .operation = FETCH_FILE, .timeout_s = conf->registry_timeout, .size_max = max };
+	const char *text = str_after(s, "W/") ? str_after(s, "W/") : s;
+	size_t n = strlen(text);
+
+	if (n < 2 || n > 256 || text[0] != '"' || text[n - 1] != '"')
+		return false;
+	for (size_t i = 1; i + 1 < n; i++)
+		if (text[i] < 0x21 || text[i] > 0x7e || text[i] == '"')
+			return false;
+	return true;
+}
+
+static int take_etag(void *arg, const struct fetch_message *m, struct error *e)
+{
+	struct registry_file *f = arg;
+
+	if (m->word != FETCH_ETAG || (!m->note[0] && !f->unless))
+		return error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
+	f->same = !m->note[0];
+	if (etag_valid(m->note)) {
+		free(f->etag);
+		f->etag = xstrdup(m->note);
+	}
+	return 0;
+}
+
+int registry_fetch_file(struct registry_file *f, const struct conf *conf, int folder, const struct registry_report *report, struct error *e)
+{
+	_cleanup_(fetch_request_free) struct fetch_request r = { .operation = FETCH_FILE, .timeout_s = conf->registry_timeout, .size_max = f->max };
+	const char *url = f->url;
 	const char *host = str_after(url, "https://");
 	size_t n = host ? strcspn(host, "/?#") : 0;
 	int err;
@@ -362,8 +394,9 @@ int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, 
 	r.server = xstrndup(host, n);
 	r.reference = xasprintf("%s%s", host[n] == '/' ? "" : "/", host + n);
 	r.accept_no_landlock = strv_has(conf->accept_lowered, "landlock");
+	r.unless = f->unless && etag_valid(f->unless) ? xstrdup(f->unless) : NULL;
 	err = find_certs(r.server, &r, e);
-	return err < 0 ? err : registry_run(&r, folder, NULL, 0, report, NULL, NULL, e);
+	return err < 0 ? err : registry_run(&r, folder, NULL, 0, report, take_etag, f, e);
 }
 
 enum { TAGS_MAX = 100000 };

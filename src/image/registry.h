@@ -45,7 +45,14 @@ int registry_run(const struct fetch_request *r, int folder, const int *fds, size
  * Fetches an https URL as "file" into `folder`, at most `max` bytes, with the authorities of certs.d/HOST but no password. -EINVAL: not an
  * https URL, or with a user in it.
  */
-int registry_fetch_file(const char *url, const struct conf *conf, uint64_t max, int folder, const struct registry_report *report, struct error *e);
+struct registry_file {
+	const char *url;
+	uint64_t max;	   /* bytes */
+	const char *unless; /* the entity tag of what is here; NULL */
+	char *etag;	   /* the new one; NULL: it was not told. The caller frees */
+	bool same;	   /* it still has that tag: "file" is empty */
+};
+int registry_fetch_file(struct registry_file *f, const struct conf *conf, int folder, const struct registry_report *report, struct error *e);
 
 /* Does the registry take these credentials? */
 int registry_login(const char *host, const char *user, const char *password, struct error *e);

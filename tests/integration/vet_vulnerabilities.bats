@@ -251,7 +251,44 @@ END
     assert_line 'dsa.list.xz: 23[0-9]{3} statements'
     run brig vet db status --format json
     assert_eq "$(member '.feeds | map("\(.name) \(.file)") | join("|")')" "debian-dsa dsa.list.xz|epss epss.csv.gz"
-    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\nlock'
+    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\netags.json\nlock'
+    # What is as it was is not sent again, as the server sees it; what changed is.
+    : >"$TT/certs/files-log"
+    run brig vet db update
+    assert_ok
+    assert_line '/dsa.list.xz: as it was$'
+    assert_eq "$(sort "$TT/certs/files-log")" $'304 /dsa.list.xz\n304 /epss.csv.gz'
+    printf 'cve,epss,percentile\nCVE-2023-23916,0.7,0.99\nCVE-2023-23918,0.1,0.1\n' | gzip >"$TT/files/epss.csv.gz"
+    : >"$TT/certs/files-log"
+    run brig vet db update
+    assert_ok
+    assert_line 'epss.csv.gz: 2 statements'
+    assert_eq "$(sort "$TT/certs/files-log")" $'200 /epss.csv.gz\n304 /dsa.list.xz'
+    run brig vet db status --format json
+    assert_eq "$(member '"\(.epss) \(.feeds | length)"')" "2 2"
+    # A file that was imported by hand, or an index that is gone: all is asked for again.
+    printf 'cve,epss,percentile\nCVE-2023-23916,0.6,0.99\n' >"$TT/hand.csv"
+    brig vet db import -q "$TT/hand.csv"
+    : >"$TT/certs/files-log"
+    brig vet db update -q
+    assert_eq "$(sort "$TT/certs/files-log")" $'200 /dsa.list.xz\n200 /epss.csv.gz'
+    rm "$BRIG_DATA/vet/advisories.db"
+    : >"$TT/certs/files-log"
+    brig vet db update -q
+    assert_eq "$(sort "$TT/certs/files-log")" $'200 /dsa.list.xz\n200 /epss.csv.gz'
+    # One that ends too early, with a length or in chunks, is no file, and nothing changes.
+    local state
+    state=$(stat -c '%i %Y' "$BRIG_DATA/vet/advisories.db" "$BRIG_DATA/vet/etags.json")
+    for way in cut chunked; do
+        brig_conf "advisories = https://$server/$way/epss.csv.gz, https://$server/dsa.list.xz" 'registry_timeout = 5s'
+        run brig vet db update
+        assert_exit 2
+        assert_line "$way/epss.csv.gz: "
+        assert_eq "$way $(stat -c '%i %Y' "$BRIG_DATA/vet/advisories.db" "$BRIG_DATA/vet/etags.json")" "$way $state"
+    done
+    printf 'cve,epss,percentile\nCVE-2023-23916,0.6,0.99\n' | gzip >"$TT/files/epss.csv.gz"
+    brig_conf "advisories = https://$server/dsa.list.xz, https://$server/epss.csv.gz"
+    brig vet db update -q
     # One that is away: the other is not taken either.
     printf 'cve,epss,percentile\nCVE-2023-23916,0.1,0.1\nCVE-2023-23917,0.1,0.1\n' | gzip >"$TT/files/epss.csv.gz"
     brig_conf "advisories = https://$server/epss.csv.gz, https://$server/none"
@@ -268,7 +305,7 @@ END
         assert_line 'is not a URL like https://'
     done
     brig_conf
-    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\nlock'
+    assert_eq "$(ls "$BRIG_DATA/vet")" $'advisories.db\netags.json\nlock'
 }
 
 @test "the process that parses advisories opens no file and no socket" {
