@@ -144,7 +144,7 @@ static void look_at(struct vet *v, size_t i, unsigned worker, void *arg)
 
 	(void)worker;
 	(void)arg;
-	if (f->inode->type != 'f' || f->inode->size < 52 || vet_head(v, f, magic, 4) < 4 || !elf_is(magic, 4) || vet_read(v, f, FILE_MAX, &b) < 0 || !elf_is(b.data, b.size))
+	if (f->inode->type != 'f' || f->inode->size < 4 || vet_head(v, f, magic, 4) < 4 || !elf_is(magic, 4) || vet_read(v, f, FILE_MAX, &b) < 0 || !elf_is(b.data, b.size))
 		return; /* what cannot be read is told by "secrets", which reads all */
 	s.owner = vet_owner(v, f->path);
 	s.privileged = f->inode->mode & 06000 || has_capability(f->inode);

@@ -188,6 +188,74 @@ rpm_in() {
     assert_exit 1
 }
 
+# Every parser of bytes that others wrote: its fuzzer, a file that is broken, and what must be said of it.
+#	in a root folder:	FUZZER|PATH|CONTENT|RULE
+#	given by a person:	FUZZER|OPTION|CONTENT|-
+BROKEN='vet_dpkg|var/lib/dpkg/status|no colon\n|V3-database-broken
+vet_dpkg|var/lib/dpkg/status.d/x|\xff\x00\x01|V3-database-broken
+vet_apk|lib/apk/db/installed|garbage\nno colon|V3-database-broken
+vet_rpm|var/lib/rpm/rpmdb.sqlite|SQLite format 3\x00garbage|V3-database-broken
+vet_rpm|var/lib/rpm/Packages.db|RpmPgarbage|V3-database-broken
+vet_rpm|var/lib/rpm/Packages|garbage|V3-database-broken
+vet_rpm|var/lib/rpm/rpmdb.sqlite||V3-database-empty
+vet_elf|usr/bin/short|\x7fELF|V8-damaged
+vet_elf|usr/bin/cut|\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00|V8-damaged
+vet_zip|srv/a.jar|PK\x03\x04garbage|V3-metadata-broken
+vet_lang|app/node_modules/x/package.json|{"name":|V3-metadata-broken
+vet_lang|usr/lib/python3/dist-packages/x-1.dist-info/METADATA|garbage|V3-metadata-broken
+vet_sbom|sbom|{"bomFormat":"CycloneDX","specVersion":"1.6","components":[|-
+vet_sbom|sbom|{"spdxVersion":"SPDX-2.3","packages":7}|-
+image_tar|archive|not a tar|-
+vet_sarif|--sarif-in|{"version":"2.1.0","runs":[{}]}|-
+vet_rules|--rules|no such thing {|-
+vet_excuse|--vex|{"@context":"https://openvex.dev/ns","statements":[{}]}|-
+vet_excuse|--ignore|CVE-2023-1\n|-
+vet_policy|--policy|{"fail_on":|-
+vet_advisory|import|{"document":{"csaf_version":"2.0"}}|-
+vet_unpack|import|\x1f\x8b\x08garbage|-
+vet_index|index|SQLite format 3\x00garbage|-
+vet_secret|config|no secret\n|-'
+
+@test "every parser has a fuzzer with a corpus, and every broken file is a finding or stops the look: never silence" {
+    local fuzzer place content rule
+    while IFS='|' read -r fuzzer place content rule; do
+        [ -f "$REPO_TESTS/fuzz/$fuzzer.c" ] || fail "no fuzzer $fuzzer"
+        [ -n "$(ls "$REPO_TESTS/fuzz/corpus/$fuzzer")" ] || fail "no corpus for $fuzzer"
+        rm -rf "${TT:?}/root" "$TT/file" "$BRIG_DATA/vet" "$BRIG_CONFIG/vet-secrets.rules"
+        mkdir -p "$TT/root/usr/bin"
+        # shellcheck disable=SC2059 # it is a format
+        printf "${content//%/%%}" >"$TT/file"
+        if [ "$rule" != - ]; then
+            install -D -m 0755 "$TT/file" "$TT/root/$place"
+            vet_json "$TT/root"
+            assert_ok
+            assert_eq "$place $(jq -r --arg p "$place" '[.findings[] | select(.path == $p) | .rule] | unique | join(" ")' <<<"$output")" "$place $rule"
+            continue
+        fi
+        case $place in
+            sbom) run brig vet -q --type sbom "$TT/file" ;;
+            archive) run brig vet -q --type archive "$TT/file" ;;
+            import) run brig vet db import "$TT/file" ;;
+            index)
+                mkdir -p -m 0700 "$BRIG_DATA/vet"
+                cp "$TT/file" "$BRIG_DATA/vet/advisories.db"
+                run brig vet -q "$TT/root"
+                ;;
+            config)
+                install -m 0600 "$TT/file" "$BRIG_CONFIG/vet-secrets.rules"
+                run brig vet -q "$TT/root"
+                ;;
+            *)
+                chmod 600 "$TT/file"
+                run brig vet -q "$place" "$TT/file" "$TT/root"
+                ;;
+        esac
+        assert_eq "$fuzzer $place $status" "$fuzzer $place 2"
+        [ -n "$output" ] || fail "$place: no word why"
+    done <<<"$BROKEN"
+    rm -rf "$BRIG_DATA/vet" "$BRIG_CONFIG/vet-secrets.rules"
+}
+
 @test "what another tool found (SARIF) stands in the report, counts for the gate, and can be excepted" {
     mkdir -p "$TT/root/usr/bin"
     echo x >"$TT/root/usr/bin/tool"
