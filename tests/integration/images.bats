@@ -158,6 +158,45 @@ refuse_all() {
     [ "$(find "$BRIG_DATA/objects" -size +8000k | wc -l)" = 1 ]
 }
 
+@test "B10: of a gzip stream header, checksum, length and end are read" {
+    mkdir "$TT/d"
+    head -c 300000 /dev/urandom >"$TT/d/f"
+    # shellcheck disable=SC2016 # the names are python's
+    tar -C "$TT/d" -c . | python3 -c '
+import gzip, os, sys
+out = sys.argv[1]
+tar = sys.stdin.buffer.read()
+good = gzip.compress(tar, 6, mtime=0)
+def flip(at, mask):
+    data = bytearray(good)
+    data[at] ^= mask
+    return bytes(data)
+def flags(bits, extra):
+    return good[:3] + bytes([bits]) + good[4:10] + extra + good[10:]
+cases = {"good-plain": good, "good-name": flags(8, b"name\0"), "good-extra": flags(0x14, b"\3\0abccomment\0"),
+         "crc": flip(-6, 1), "length": flip(-2, 1), "method": flip(2, 1), "flags": flags(0xe0, b""), "empty": b"\x1f\x8b",
+         "member": good + gzip.compress(b""), "data": flip(len(good) // 2, 4)}
+cases.update({f"behind-{n}": good + bytes(n) for n in (1, 7, 8, 9, 512)})
+cases.update({f"cut-{n}": good[:-n] for n in (1, 4, 5, 8, 9, 1000, len(good) // 2)})
+for name, data in cases.items():
+    with open(os.path.join(out, name + ".gz"), "wb") as f:
+        f.write(data)
+' "$TT"
+    for file in "$TT"/good-*.gz; do
+        brig import -q "$file" gz:good
+    done
+    local before n=0
+    before=$(store)
+    for file in "$TT"/[!g]*.gz; do
+        run ! brig import -q "$file" gz:bad
+        [[ $output == *gzip* ]] || { echo "$file: $output"; return 1; }
+        n=$((n + 1))
+    done
+    [ "$n" = 19 ]
+    [ "$(store)" = "$before" ]
+    brig rmi gz:good >/dev/null
+}
+
 @test "gzip, zstd and plain, from a file, standard input and a pipe" {
     need_command zstd
     local how
