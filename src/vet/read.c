@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINKS_MAX = 40, COPY_MAX = 16 << 20 };
+enum { LINKS_MAX = 40, COPY_MAX = 16 << 20, SMALL = 256 << 10 };
 
 /* The first place in the merged tree that is not before `path`. */
 static size_t lower_bound(const struct vet *v, const char *path)
@@ -154,53 +154,12 @@ static int verify(struct inode *in, const struct vet_bytes *b)
 	return same ? 0 : -EBADMSG;
 }
 
-static int map_object(struct vet_subject *s, struct inode *in, struct vet_bytes *out)
+/* All that is there, up to the size that it had. */
+static int copy_file(int fd, size_t size, struct vet_bytes *out)
 {
-	_cleanup_close_ int fd = openat(s->objects, in->object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-	void *p;
-	int r;
+	_cleanup_free_ unsigned char *data = xmalloc(size + 1);
+	size_t got = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -EIO;
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != in->size)
-		return -EBADMSG;
-	p = window_map(fd, (size_t)in->size);
-	if (!p)
-		return -errno;
-	*out = (struct vet_bytes){ .data = p, .size = (size_t)in->size, .mapped = true };
-	r = verify(in, out);
-	if (r < 0)
-		vet_bytes_free(out);
-	return r;
-}
-
-/*
- * Copied, so that what is parsed stays the same whoever owns the folder and writes there meanwhile. Only what is larger than any database or
- * configuration is mapped: programs and archives, whose readers take nothing for granted that they read before.
- */
-static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max, struct vet_bytes *out)
-{
-	_cleanup_close_ int fd = path_open_beneath(s->folder, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-	_cleanup_free_ unsigned char *data = NULL;
-	size_t got = 0, size;
-	struct stat st;
-
-	if (fd < 0)
-		return fd == -ENOENT || fd == -ENOTDIR ? -ENOENT : -EIO;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -EIO;
-	if ((uint64_t)st.st_size > max)
-		return -EFBIG;
-	size = (size_t)st.st_size;
-	if (size > COPY_MAX) {
-		*out = (struct vet_bytes){ .data = window_map(fd, size), .size = size, .mapped = true };
-		if (out->data)
-			return 0;
-		*out = (struct vet_bytes){ .data = (const unsigned char *)"" };
-		return -EIO;
-	}
-	data = xmalloc(size + 1);
 	while (got < size) {
 		ssize_t n = read(fd, data + got, size - got);
 
@@ -219,6 +178,53 @@ static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max
 	return 0;
 }
 
+static int map_file(int fd, size_t size, struct vet_bytes *out)
+{
+	void *p = window_map(fd, size);
+
+	if (!p)
+		return -errno;
+	*out = (struct vet_bytes){ .data = p, .size = size, .mapped = true };
+	return 0;
+}
+
+/* Small ones are copied, which is cheaper: threads that map and unmap wait for each other. */
+static int read_object(struct vet_subject *s, struct inode *in, struct vet_bytes *out)
+{
+	_cleanup_close_ int fd = openat(s->objects, in->object, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EIO;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != in->size)
+		return -EBADMSG;
+	r = in->size <= SMALL ? copy_file(fd, (size_t)in->size, out) : map_file(fd, (size_t)in->size, out);
+	if (r == 0)
+		r = verify(in, out);
+	if (r < 0)
+		vet_bytes_free(out);
+	return r;
+}
+
+/*
+ * Copied, so that what is parsed stays the same whoever owns the folder and writes there meanwhile. Only what is larger than any database or
+ * configuration is mapped: programs and archives, whose readers take nothing for granted that they read before.
+ */
+static int read_file(struct vet_subject *s, const struct vet_file *f, size_t max, struct vet_bytes *out)
+{
+	_cleanup_close_ int fd = path_open_beneath(s->folder, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ENOTDIR ? -ENOENT : -EIO;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EIO;
+	if ((uint64_t)st.st_size > max)
+		return -EFBIG;
+	return st.st_size > COPY_MAX ? map_file(fd, (size_t)st.st_size, out) : copy_file(fd, (size_t)st.st_size, out);
+}
+
 int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct vet_bytes *out)
 {
 	struct vet_subject *s = v->subject;
@@ -232,7 +238,7 @@ int vet_read(const struct vet *v, const struct vet_file *f, size_t max, struct v
 	if (f->layer == s->folder_layer && !f->inode->object[0])
 		r = read_file(s, f, max, out);
 	else if (f->inode->size)
-		r = map_object(s, (struct inode *)f->inode, out);
+		r = read_object(s, (struct inode *)f->inode, out);
 	if (r == 0)
 		__atomic_fetch_add(&s->read, out->size, __ATOMIC_RELAXED);
 	return r;
