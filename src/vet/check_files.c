@@ -318,6 +318,54 @@ bool files_writable(const struct vet *v, const char *path, const char **why)
 	}
 }
 
+/* ---- bombs ---- */
+
+/*
+ * What is small and becomes enormous: gzip's last four bytes say how large it is unpacked (RFC 1952; the last of several members, below
+ * 4 GiB). Nothing that people pack shrinks to less than a two-hundredth; zeros do, to a thousandth.
+ */
+static void look_bomb(struct vet *v, const struct vet_file *f)
+{
+	_cleanup_vet_bytes_ struct vet_bytes b = { 0 };
+	unsigned char head[3];
+	uint32_t plain;
+
+	if (f->inode->size < 1 << 15 || vet_head(v, f, head, sizeof(head)) < (ssize_t)sizeof(head) || head[0] != 0x1f || head[1] != 0x8b ||
+	    head[2] != 8 || vet_read(v, f, 1 << 30, &b) < 0)
+		return;
+	plain = b.data[b.size - 4] | (uint32_t)b.data[b.size - 3] << 8 | (uint32_t)b.data[b.size - 2] << 16 |
+		(uint32_t)b.data[b.size - 1] << 24;
+	if (plain / b.size >= 200 && plain / b.size <= 1100 && !vet_owner(v, f->path))
+		vet_add(v, "files", "V10-bomb", VET_MEDIUM, f, NULL, "Whoever unpacks it runs out of memory or disk.",
+			"a compressed file that is %llu times as large unpacked: %llu bytes", (unsigned long long)(plain / b.size),
+			(unsigned long long)plain);
+}
+
+/* Trees that tools fail on: their paths are too long for a system call, or walking them takes hours. */
+static void look_shape(struct vet *v)
+{
+	enum { DEEP = 64, MANY = 1000000 };
+	const struct vet_file *deepest = NULL;
+	size_t deep = 0;
+
+	for (size_t i = 0; i < v->n_merged; i++) {
+		size_t n = 0;
+
+		for (const char *p = v->merged[i]->path; (p = strchr(p, '/')); p++)
+			n++;
+		if (n > deep) {
+			deep = n;
+			deepest = v->merged[i];
+		}
+	}
+	if (deep >= DEEP)
+		vet_add(v, "files", "V10-bomb", VET_MEDIUM, deepest, NULL, "Backups, scanners and removal fail on such a tree, or take for ever.",
+			"folders that are %zu deep", deep);
+	if (v->n_files > MANY)
+		vet_add(v, "files", "V10-bomb", VET_MEDIUM, NULL, NULL, "Walking them takes every tool long, and inodes run out.",
+			"%zu files", v->n_files);
+}
+
 static int run(struct vet *v, struct error *e)
 {
 	(void)e;
@@ -331,7 +379,10 @@ static int run(struct vet *v, struct error *e)
 		look_mode(v, f);
 		look_privilege(v, f);
 		look_device(v, f);
+		if (f->inode->type == 'f')
+			look_bomb(v, f);
 	}
+	look_shape(v);
 	files_look_loader(v);
 	return 0;
 }

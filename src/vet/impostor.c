@@ -6,6 +6,7 @@
  * Facts: "claims" {"is", "basis", "names"}, "capabilities" [{"name", "title", "covered", "started", "ports", "evidence": [{"path", "how"}]}].
  */
 #include "vet/claims.h"
+#include "vet/inventory.h"
 #include "vet/seek.h"
 #include "vet/share.h"
 #include "vet/rules_load.h"
@@ -307,9 +308,14 @@ static struct shown **read_all(struct look *l)
 static void take_shown(struct look *l, const struct vet_file *f, struct shown *s)
 {
 	while (s) {
+		struct found *found = &l->found[s->capability];
 		struct shown *next = s->next;
 
 		add(l, s->capability, f, s->disguised, "%s", s->how);
+		/* A library as its distribution brings it does nothing by itself, and others need it for its other half. */
+		if (f && found->n && found->evidence[found->n - 1].file == f && rules.capabilities[s->capability].anyname &&
+		    strstr(f->path, ".so") && vet_owner(l->v, f->path))
+			found->evidence[found->n - 1].weak = true;
 		free(s->how);
 		free(s);
 		s = next;

