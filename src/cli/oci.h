@@ -11,6 +11,7 @@
 struct oci_global {
 	char *root;		/* folder of the states, made when it is not there */
 	char *log;		/* file to which errors are appended too; NULL: stderr only */
+	char *criu;		/* --criu; NULL: the one in the usual folders */
 	bool log_json;
 	bool debug;
 	bool systemd_cgroup;	/* cgroupsPath is SLICE:PREFIX:NAME */
@@ -29,6 +30,7 @@ __attribute__((format(printf, 1, 2))) void oci_warn(const char *fmt, ...);
 
 /* Every command of brig-oci, NULL-terminated. */
 extern const struct cli_command *const oci_commands[];
+extern const struct cli_command cmd_oci_checkpoint, cmd_oci_restore;
 extern const struct cli_command cmd_oci_create, cmd_oci_delete, cmd_oci_events, cmd_oci_exec, cmd_oci_features, cmd_oci_kill,
 	cmd_oci_list, cmd_oci_pause, cmd_oci_ps, cmd_oci_resume, cmd_oci_run, cmd_oci_spec, cmd_oci_start, cmd_oci_state,
 	cmd_oci_update;
@@ -37,3 +39,5 @@ extern const struct cli_command cmd_oci_create, cmd_oci_delete, cmd_oci_events, 
 struct oci_caller oci_caller(void);
 /* --preserve-fds: the descriptors must be open now, before one of ours could be taken for them. */
 int oci_preserve(uint64_t n, unsigned *out, struct error *e);
+/* Waits for the end of one that is open and not locked, then deletes it unless `keep`. Its exit code or a negative errno. */
+int oci_wait_and_delete(struct oci_container *c, int tty, bool keep, struct error *e);

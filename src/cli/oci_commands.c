@@ -3,6 +3,7 @@
 #include "cli/oci.h"
 
 const struct cli_command *const oci_commands[] = {
+	&cmd_oci_checkpoint,
 	&cmd_oci_create,
 	&cmd_oci_delete,
 	&cmd_oci_events,
@@ -12,6 +13,7 @@ const struct cli_command *const oci_commands[] = {
 	&cmd_oci_list,
 	&cmd_oci_pause,
 	&cmd_oci_ps,
+	&cmd_oci_restore,
 	&cmd_oci_resume,
 	&cmd_oci_run,
 	&cmd_oci_spec,

@@ -15,11 +15,10 @@ struct oci_global oci_global;
 static char **oci_argv;
 
 struct global_options {
-	char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
+	char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager, *criu;
 	bool debug, systemd_cgroup, version;
 };
 
-/* --criu is taken as runc takes it: criu is found in the usual places. */
 static const struct cli_option global_table[] = {
 	CLI_OPT(struct global_options, root, "root", 0, CLI_STRING, "DIR", "folder of the states", "dirs"),
 	CLI_OPT(struct global_options, log, "log", 0, CLI_STRING, "FILE", "append errors to this file too", "files"),
@@ -31,6 +30,7 @@ static const struct cli_option global_table[] = {
 	CLI_OPT(struct global_options, rootless, "rootless", 0, CLI_STRING, "WORD", "true, false or auto", "true false auto"),
 	CLI_OPT(struct global_options, cgroup_manager, "cgroup-manager", 0, CLI_STRING, "NAME", "cgroupfs, systemd or disabled",
 		"cgroupfs systemd disabled"),
+	CLI_OPT(struct global_options, criu, "criu", 0, CLI_STRING, "FILE", "criu, for checkpoint and restore", "files"),
 	CLI_OPT(struct global_options, version, "version", 'v', CLI_FLAG, NULL, "version of brig-oci and of the specification", NULL),
 	CLI_END,
 };
@@ -182,6 +182,7 @@ static int set_globals(const struct global_options *o, struct error *e)
 		log = str_after(log, "file:");
 	if (log && (str_after(log, "journald:") || str_after(log, "syslog:")))
 		return error_set(e, EINVAL, "--log %s: only a file can be written", log);
+	oci_global.criu = o->criu;
 	oci_global.log = log && *log ? absolute(log) : NULL;
 	oci_global.log_json = streq(o->log_format, "json");
 	oci_global.debug = o->debug || streq(o->log_level, "debug");
@@ -233,7 +234,7 @@ static int dispatch(const struct cli_command *const *commands, char **args, stru
 		cli_describe(commands);
 		return 0;
 	}
-	if (streq(name, "create") || streq(name, "run") || streq(name, "exec")) {
+	if (streq(name, "create") || streq(name, "run") || streq(name, "exec") || streq(name, "restore")) {
 		int r = oci_self_protect(oci_argv, e);
 
 		if (r < 0)

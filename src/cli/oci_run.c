@@ -29,12 +29,12 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static int wait_and_delete(struct oci_container *c, const struct run_cli *o, int tty, struct error *e)
+int oci_wait_and_delete(struct oci_container *c, int tty, bool keep, struct error *e)
 {
 	struct error none = { 0 };
 	int code = 0, r = oci_wait(c->pid, tty, &code, e);
 
-	if (!o->keep || r < 0) {
+	if (!keep || r < 0) {
 		int d = oci_container_lock(c, &none);
 
 		d = d < 0 ? d : oci_delete(c, true, r < 0 ? &none : e);
@@ -70,7 +70,7 @@ static int run(void *opts, int argc, char **argv, struct error *e)
 		return r;
 	}
 	oci_container_unlock(&c);
-	return o->detach ? 0 : wait_and_delete(&c, o, tty, e);
+	return o->detach ? 0 : oci_wait_and_delete(&c, tty, o->keep, e);
 }
 
 const struct cli_command cmd_oci_run = {

@@ -43,40 +43,40 @@ struct making {
 
 /* --- what is asked for ------------------------------------------------------------------------------------------- */
 
-static int open_bundle(struct making *m, struct error *e)
+int oci_bundle_open(const char *bundle, struct oci_container *c, struct oci_config *cfg, struct error *e)
 {
-	char path[PATH_MAX], *full = realpath(m->o->bundle ? m->o->bundle : ".", path);
-	_cleanup_free_ char *safe = str_escape(m->o->bundle ? m->o->bundle : ".");
+	char path[PATH_MAX], *full = realpath(bundle ? bundle : ".", path);
+	_cleanup_free_ char *safe = str_escape(bundle ? bundle : ".");
 	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (!full)
 		return error_errno(e, errno, "bundle %s", safe);
-	m->c->bundle = xstrdup(full);
+	c->bundle = xstrdup(full);
 	fd = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(e, errno, "bundle %s", safe);
-	r = oci_config_read(fd, &m->cfg, NULL, e);
+	r = oci_config_read(fd, cfg, NULL, e);
 	if (r < 0)
 		return error_wrap(e, "bundle %s", safe);
-	m->c->rootfs = m->cfg.rootfs[0] == '/' ? xstrdup(m->cfg.rootfs) : xasprintf("%s/%s", full, m->cfg.rootfs);
-	m->c->version = xstrdup(m->cfg.version);
-	m->c->annotations = json_incref(m->cfg.annotations);
-	m->c->hooks = 0;
+	c->rootfs = cfg->rootfs[0] == '/' ? xstrdup(cfg->rootfs) : xasprintf("%s/%s", full, cfg->rootfs);
+	c->version = xstrdup(cfg->version);
+	c->annotations = json_incref(cfg->annotations);
+	c->hooks = 0;
 	for (int k = 0; k < OCI_HOOK_COUNT; k++)
-		m->c->hooks |= m->cfg.n_hooks[k] ? 1 << k : 0;
+		c->hooks |= cfg->n_hooks[k] ? 1 << k : 0;
 	return 0;
 }
 
 /* What the person who runs this machine adds for all callers. */
-static int read_settings(struct making *m, struct error *e)
+int oci_bundle_settings(struct oci_container *c, struct error *e)
 {
 	struct conf conf;
 	int r = conf_load(&conf, e);
 
 	if (r < 0)
 		return r;
-	m->c->landlock = streq(conf.oci_landlock, "on");
+	c->landlock = streq(conf.oci_landlock, "on");
 	conf_free(&conf);
 	return 0;
 }
@@ -182,15 +182,15 @@ static int connect_sockets(struct making *m, struct error *e)
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
 
-static int copy_config(struct making *m, struct error *e)
+int oci_bundle_keep(const struct oci_container *c, struct error *e)
 {
-	_cleanup_close_ int bundle = open(m->c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *data = NULL;
 	size_t n;
 	int r = bundle < 0 ? -errno : file_read(bundle, "config.json", OCI_CONFIG_MAX, &data, &n);
 
 	if (r == 0)
-		r = file_replace(m->c->dir_fd, "config.json", data, n, 0600, false);
+		r = file_replace(c->dir_fd, "config.json", data, n, 0600, false);
 	return r < 0 ? error_errno(e, r, "cannot keep config.json") : 0;
 }
 
@@ -199,7 +199,7 @@ static int prepare(struct making *m, struct error *e)
 	int r = oci_process_label_check(&m->cfg.process, m->cfg.mount_label, e);
 
 	if (r == 0)
-		r = copy_config(m, e);
+		r = oci_bundle_keep(m->c, e);
 	if (r == 0)
 		r = connect_sockets(m, e);
 	if (r == 0)
@@ -418,11 +418,11 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 		return r;
 	m.init.cfg = &m.cfg;
 	m.init.container = c;
-	r = open_bundle(&m, e);
+	r = oci_bundle_open(o->bundle, c, &m.cfg, e);
 	if (r == 0)
 		r = check(&m, e);
 	if (r == 0)
-		r = read_settings(&m, e);
+		r = oci_bundle_settings(c, e);
 	if (r == 0) {
 		pass_listen_fds(&m);
 		pass_notify_socket(&m);

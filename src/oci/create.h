@@ -47,3 +47,8 @@ int oci_kill(struct oci_container *c, int sig, bool all, struct error *e);
 int oci_delete(struct oci_container *c, bool force, struct error *e);
 /* Writes the pid that a caller waits for, in one step. */
 int oci_pid_file(const char *path, pid_t pid, struct error *e);
+
+/* What create and restore share: config.json of the bundle, what brig.conf adds, and the copy that ROOT/ID keeps. */
+int oci_bundle_open(const char *bundle, struct oci_container *c, struct oci_config *cfg, struct error *e);
+int oci_bundle_settings(struct oci_container *c, struct error *e);
+int oci_bundle_keep(const struct oci_container *c, struct error *e);
