@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "image/index.h"
 #include "image/name.h"
+#include "image/partial.h"
 #include "image/reference.h"
 #include "image/seen.h"
 #include "image/tree.h"
@@ -472,6 +473,7 @@ bool store_sweep(void)
 			continue;
 		fd = openat(loading, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			partial_keep(fd);
 			path_remove_tree(loading, de->d_name);
 			found = true;
 		}
@@ -516,6 +518,7 @@ static int collect(struct collection *c)
 	if (r < 0)
 		return r;
 	store_sweep();
+	partial_sweep();
 	sweep_temporary(images);
 	sweep_slots(c);
 	sweep_anchors(c);

@@ -576,6 +576,11 @@ static int take_ended(struct http *h, size_t *running, size_t *left, struct http
 			q->done = true;
 			--*left;
 			r = q->complete ? q->complete(q, &q->error) : 0;
+			if (r == HTTP_AGAIN) {
+				q->done = false;
+				++*left;
+				r = 0;
+			}
 		}
 		if (r < 0) {
 			*bad = q;

@@ -16,7 +16,7 @@
 
 #include <curl/curl.h>
 
-enum { HTTP_DOCUMENT_MAX = 4 * 1024 * 1024, HTTP_PARALLEL = 4 };
+enum { HTTP_DOCUMENT_MAX = 4 * 1024 * 1024, HTTP_PARALLEL = 4, HTTP_AGAIN = 1 };
 
 struct http;
 

@@ -104,10 +104,13 @@ int fetch_of_index(struct fetching *f, json_t *json, const struct oci_platform *
 	return -EBADMSG;
 }
 
+enum { RESUME_CHUNK = 256 * 1024 };
+
 struct wanted {
 	struct http_request q; /* first: see complete() */
 	const struct oci_descriptor *d;
 	bool config;
+	bool resumed; /* an earlier pull brought its first bytes */
 };
 
 static int ask_wanted(const struct oci_descriptor *d, struct error *e)
@@ -150,14 +153,46 @@ static int check_blob(struct wanted *w, struct error *e)
 	return 0;
 }
 
+/* The first bytes were not those of this blob, or the disk has changed them. */
+static int begin_anew(struct http_request *q, struct error *e)
+{
+	if (ftruncate(q->file, 0) < 0 || lseek(q->file, 0, SEEK_SET) < 0)
+		return error_errno(e, errno, "cannot write");
+	fetch_progress(q->arg, -(int64_t)q->got);
+	q->got = 0;
+	hash_start(q->hash);
+	return HTTP_AGAIN;
+}
+
+/* Goes on from what is in the file. */
+static int resume(struct wanted *w, struct error *e)
+{
+	_cleanup_free_ char *chunk = xmalloc(RESUME_CHUNK);
+	ssize_t n;
+
+	while ((n = read(w->q.file, chunk, RESUME_CHUNK)) > 0 && w->q.got <= w->d->size) {
+		hash_add(w->q.hash, chunk, (size_t)n);
+		w->q.got += (uint64_t)n;
+	}
+	if (n < 0)
+		return error_errno(e, errno, "cannot read the beginning of a blob");
+	w->resumed = w->q.got > 0;
+	fetch_progress(w->q.arg, (int64_t)w->q.got);
+	return w->q.got > w->d->size ? begin_anew(&w->q, e) : 0;
+}
+
 /* It is unpacked while the others are on their way. */
 static int complete(struct http_request *q, struct error *e)
 {
 	struct wanted *w = (struct wanted *)q;
 	const struct fetching *f = q->arg;
 	struct fetch_message m = { .word = FETCH_GOT };
-	int r = check_blob(w, e);
+	int r = check_blob(w, w->resumed ? NULL : e);
 
+	if (r < 0 && w->resumed) {
+		w->resumed = false;
+		return begin_anew(q, e);
+	}
 	if (r < 0)
 		return r;
 	cleanup_close(&q->file);
@@ -197,9 +232,12 @@ static int add_blob(struct fetching *f, struct wanted *all, size_t *n, const str
 	w->q.arg = f;
 	w->q.hash = hash_new();
 	hash_start(w->q.hash);
-	w->q.file = openat(FETCH_FOLDER, d->hex, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w->q.file = openat(FETCH_FOLDER, d->hex, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	++*n;
-	return w->q.file < 0 ? error_errno(e, errno, "cannot make a file for a blob") : 0;
+	if (w->q.file < 0)
+		return error_errno(e, errno, "cannot make a file for a blob");
+	r = resume(w, e);
+	return r < 0 ? r : 0;
 }
 
 static int get_blobs(struct fetching *f, const struct oci_manifest *m, struct error *e)

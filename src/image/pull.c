@@ -8,6 +8,7 @@
 #include "image/load.h"
 #include "image/lookaside.h"
 #include "image/oci.h"
+#include "image/partial.h"
 #include "image/proof.h"
 #include "image/publish.h"
 
@@ -33,6 +34,7 @@ struct pulling {
 	char *name, *pulled;
 	struct signature_kept *kept; /* lie beside the blobs */
 	size_t n_kept;
+	int blobs;		 /* the folder in which they arrive; borrowed */
 };
 
 /* An entry that was pulled under this name as this digest, and is whole: there is nothing to do. */
@@ -149,12 +151,14 @@ static int heard(void *arg, const struct fetch_message *m, struct error *e)
 		if (file_digest(p->dirs.store_blobs, m->top.hex, got) == 0 && streq(got, m->top.hex))
 			return 0;
 		strv_add_copy(p->req->suspects, m->top.hex);
+		partial_take(m->top.hex, m->top.size, p->blobs);
 		return 1;
 	}
 	if (m->word == FETCH_WANT) {
 		/* The lock of the store is held: what is here stays here. */
 		if (faccessat(p->dirs.store_blobs, m->top.hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			return 0;
+		partial_take(m->top.hex, m->top.size, p->blobs);
 		return 1;
 	}
 	if (p->top[0])
@@ -290,6 +294,7 @@ static int fetch(struct pulling *p, struct fetch_request *r, struct error *e)
 	blobs = openat(p->dirs.members, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (blobs < 0)
 		return error_errno(e, errno, "cannot open a folder in the store");
+	p->blobs = blobs;
 	p->socket = -1;
 	report.also = &p->socket;
 	report.also_ready = room_speaks;
@@ -337,6 +342,9 @@ static int pull_from(struct pulling *p, struct fetch_request *r, struct error *e
 	err = find_lookaside(p, r, e);
 	if (err == 0)
 		err = fetch(p, r, e);
+	/* What broke off goes on the next time; what was wrong does not. */
+	if (err == -EINTR || err == -EIO)
+		partial_keep(p->dirs.staging);
 	staging_close(&p->dirs);
 	free(steal_ptr(&p->kept));
 	free(steal_ptr(&p->arrived));

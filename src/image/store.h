@@ -12,6 +12,7 @@
  *	trees/HEX/table		the layers of one image laid over each other, whiteouts applied; HEX its chain id
  *	trees/HEX/ids		every uid and gid that the tree, its passwd and its group name
  *	layers/HEX/proof, trees/HEX/proof	that the table (and ids) are what was unpacked, by brig's own code over them: proof.h
+ *	(DATA/partial/HEX: first bytes of blobs whose pull broke off, see partial.h)
  *	trees/HEX/seen, seen-SLOT	inode and change time of all that was verified, for the next start: seen.h
  *	trees/HEX/slots/B	the tree as folders, links and empty files for ids from host id B ("raw": the image's own ids,
  *				for idmapped mounts). A regular file of more than 0 bytes is a sparse file of its size with

@@ -232,6 +232,81 @@ tags_refused() {
     assert_eq "$output" "$(printf 'b\nc')"
 }
 
+# big_layout: LARGE, an image with a layer of 6 MB that does not compress.
+big_layout() {
+    mkdir -p "$TT/root"
+    head -c 6000000 /dev/urandom >"$TT/root/bytes"
+    tar -C "$TT/root" -cf "$TT/big.tar" .
+    "$REPO_TESTS/images/oci-layout" "$TT/large" large:1 '{"Cmd":["/bytes"]}' "$TT/big.tar"
+    LARGE=$TT/large
+    BIG=$(jq -r '.layers[0].digest[7:]' "$LARGE/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' "$LARGE/index.json")")
+}
+# broken_off SIGNAL: a pull that has two thirds of the layer when it is ended by that.
+broken_off() {
+    local puller
+    rm -f "$T/certs/stalled"
+    hostile_start stall "$T/certs" "$LARGE"
+    brig_conf 'registry_timeout = 100'
+    "$BRIG" pull -q "$HOSTILE/evil/image:1" >/dev/null 2>&1 3>&- &
+    puller=$!
+    wait_for 10 test -f "$T/certs/stalled"
+    wait_for 10 bash -c "[ \"\$(find '$BRIG_DATA/loading' '$BRIG_DATA/partial' -name $BIG -printf '%s\n' 2>/dev/null)\" -gt 3000000 ]"
+    kill "-$1" "$puller"
+    wait "$puller" || true
+    servers_stop "$T/certs"
+}
+# goes_on: the next pull asks for the rest alone.
+goes_on() {
+    hostile_start cut "$T/certs" "$LARGE"
+    run brig pull -q "$HOSTILE/evil/image:1"
+    assert_ok
+    assert_eq "$(jq -rs --arg b "$BIG" 'map(select(.path | endswith($b)))[0].headers.Range' "$T/certs/log")" "$1"
+    servers_stop "$T/certs"
+    run brig image verify --deep "$HOSTILE/evil/image:1"
+    assert_ok
+    refute_file "$BRIG_DATA/partial/$BIG"
+    brig rmi -f "$HOSTILE/evil/image:1"
+}
+
+@test "a pull that is killed in the middle of a layer is gone on with by the next one, from where it was" {
+    local size
+    big_layout
+    size=$(stat -c %s "$LARGE/blobs/sha256/$BIG")
+    for signal in KILL INT; do
+        broken_off "$signal"
+        # The next command that meets what is left takes it out of there.
+        goes_on "bytes=$((size * 2 / 3))-"
+    done
+    # What lies there and is not the beginning of the blob costs a second answer, and comes in nowhere.
+    head -c 2000000 /dev/urandom >"$BRIG_DATA/partial/$BIG"
+    goes_on 'bytes=2000000-'
+    head -c 9000000 /dev/urandom >"$BRIG_DATA/partial/$BIG"
+    hostile_start good "$T/certs" "$LARGE"
+    run brig pull -q "$HOSTILE/evil/image:1"
+    assert_ok
+    assert_eq "$(jq -rs 'map(select(.headers.Range)) | length' "$T/certs/log")" 0
+    brig rmi -f "$HOSTILE/evil/image:1"
+    # All of it is there already.
+    cp "$LARGE/blobs/sha256/$BIG" "$BRIG_DATA/partial/$BIG"
+    run brig pull -q "$HOSTILE/evil/image:1"
+    assert_ok
+    brig rmi -f "$HOSTILE/evil/image:1"
+    # A link in its place is not followed; what nobody went on with for a day is removed.
+    servers_stop "$T/certs"
+    echo kept >"$TT/other"
+    ln -s "$TT/other" "$BRIG_DATA/partial/$BIG"
+    head -c 2000000 /dev/urandom >"$BRIG_DATA/partial/$(printf '0%.0s' {1..64})"
+    touch -d '2 days ago' "$BRIG_DATA/partial/$(printf '0%.0s' {1..64})"
+    brig image prune -f >/dev/null
+    refute_file "$BRIG_DATA/partial/$(printf '0%.0s' {1..64})"
+    hostile_start good "$T/certs" "$LARGE"
+    run brig pull -q "$HOSTILE/evil/image:1"
+    assert_ok
+    assert_eq "$(cat "$TT/other")" kept
+    brig rmi -f "$HOSTILE/evil/image:1"
+    rm -f "$BRIG_DATA/partial/$BIG"
+}
+
 @test "B17: no TLS, an unknown authority or another name are refused; insecure_registries is by registry" {
     hostile_start plain "$T/certs" "$LAYOUT"
     run brig pull -q "$HOSTILE/evil/image:1"

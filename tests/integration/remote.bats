@@ -368,3 +368,24 @@ CONF
     assert_line '30-c.conf:1: a list of something else'
     assert_eq "$rc $run_out" "0 $REGISTRY/real/tiny:1"
 }
+
+@test "a pull goes on from the first bytes of a blob by Range, as the real registry's log says" {
+    local big
+    registry_start "$T/certs"
+    login
+    mkdir "$TT/root"
+    head -c 5000000 /dev/urandom >"$TT/root/bytes"
+    tar -C "$TT/root" -cf "$TT/big.tar" .
+    "$REPO_TESTS/images/oci-layout" "$TT/large" large:1 '{"Cmd":["/bytes"]}' "$TT/big.tar"
+    brig image copy -q "oci:$TT/large" "$REGISTRY/team/large:1"
+    big=$(brig image inspect --remote -f '{{(index .Layers 0).Digest}}' "$REGISTRY/team/large:1")
+    mkdir -p -m 0700 "$BRIG_DATA/partial"
+    head -c 3000000 "$TT/large/blobs/sha256/${big#*:}" >"$BRIG_DATA/partial/${big#*:}"
+    : >"$T/certs/out"
+    run brig pull -q "$REGISTRY/team/large:1"
+    assert_ok
+    assert_eq "$(grep -a "GET /v2/team/large/blobs/$big" "$T/certs/out" | grep -c '" 206 ')" 1
+    assert_eq "$(grep -a "GET /v2/team/large/blobs/$big" "$T/certs/out" | grep -c '" 200 ' || true)" 0
+    run brig image verify --deep "$REGISTRY/team/large:1"
+    assert_ok
+}

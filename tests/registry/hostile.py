@@ -254,6 +254,15 @@ class Registry(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(data[i:i + 1])
                 time.sleep(0.5)
             return None
+        elif case == "stall":  # two thirds, then nothing
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[:len(data) * 2 // 3])
+            self.wfile.flush()
+            with open(folder / "stalled", "w", encoding="utf-8"):
+                pass
+            time.sleep(600)
         elif case in ("cut", "range-lies", "range-ignored"):
             return self.serve_cut(data)
         return self.reply(200, data)
