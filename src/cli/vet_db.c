@@ -338,6 +338,7 @@ const struct cli_command cmd_vet_db = {
 		"  OVAL     of Red Hat and Ubuntu\n"
 		"  CSAF     2.0, advisories and VEX of Red Hat and SUSE: "
 		"https://security.access.redhat.com/data/csaf/v2/vex/, https://ftp.suse.com/pub/projects/security/csaf/\n"
+		"  Fedora   updateinfo.xml of its repositories (repodata/), also of EPEL, Amazon Linux and openSUSE Leap\n"
 		"  KEV      CISA's catalogue of vulnerabilities that are used in attacks, JSON\n"
 		"  EPSS     FIRST's scores of how likely an attack is, CSV\n\n"
 		"A file replaces what was imported of the same feed before; an OSV record replaces itself. "

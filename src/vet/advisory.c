@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { KEYS_MAX = 40 };
+enum { KEYS_MAX = 40, ROOT_MAX = 1024 };
 
 /* Members that only one kind has, at the top. */
 static enum advisory_kind kind_of_key(const char *key)
@@ -96,7 +96,7 @@ enum advisory_kind advisory_detect(const char *data, size_t n)
 		return ADVISORY_UNKNOWN;
 	n = (size_t)(end - s);
 	if (*s == '<')
-		return ADVISORY_OVAL;
+		return memmem(s, n < ROOT_MAX ? n : ROOT_MAX, "<updates", 8) ? ADVISORY_UPDATEINFO : ADVISORY_OVAL;
 	if (*s == '{')
 		return detect_object(s, n);
 	if ((n > 15 && memcmp(s, "#model_version:", 15) == 0) || (n > 8 && memcmp(s, "cve,epss", 8) == 0))
@@ -134,11 +134,13 @@ int advisory_parse(const char *what, const char *data, size_t n, struct advisory
 		return advisory_parse_oval(what, data, n, sink, e);
 	case ADVISORY_CSAF:
 		return advisory_parse_csaf(what, data, n, sink, e);
+	case ADVISORY_UPDATEINFO:
+		return advisory_parse_updateinfo(what, data, n, sink, e);
 	case ADVISORY_UNKNOWN:
 		break;
 	}
 	error_set(e, EBADMSG, "%s: neither of the kinds of advisories that are known", what);
 	error_hint(e, "they are: Debian tracker JSON, DSA and DLA lists, OSV, Alpine secdb, OVAL (Red Hat, "
-		      "Ubuntu), CSAF 2.0 (Red Hat, SUSE), KEV JSON, EPSS CSV");
+		      "Ubuntu), CSAF 2.0 (Red Hat, SUSE), updateinfo.xml (Fedora), KEV JSON, EPSS CSV");
 	return -EBADMSG;
 }

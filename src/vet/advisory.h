@@ -10,6 +10,7 @@
  *	Alpine secdb	https://secdb.alpinelinux.org
  *	OVAL		https://oval.mitre.org, as Red Hat and Ubuntu write it
  *	CSAF		https://docs.oasis-open.org/csaf/csaf/v2.0 (advisories and VEX), as Red Hat and SUSE write it
+ *	updateinfo	updateinfo.xml of an rpm repository, as Fedora has it
  *	KEV		https://www.cisa.gov/known-exploited-vulnerabilities-catalog (JSON)
  *	EPSS		https://www.first.org/epss/data_stats (CSV)
  */
@@ -87,6 +88,7 @@ enum advisory_kind {
 	ADVISORY_EPSS,
 	ADVISORY_OVAL,
 	ADVISORY_CSAF,
+	ADVISORY_UPDATEINFO,
 	ADVISORY_UNKNOWN,
 };
 /* By its first bytes and keys; `n` may be the beginning only (64 KiB do). */
@@ -102,6 +104,7 @@ int advisory_parse_secdb(const char *what, const char *data, size_t n, struct ad
 int advisory_parse_kev(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 int advisory_parse_epss(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 int advisory_parse_oval(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
+int advisory_parse_updateinfo(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 int advisory_parse_csaf(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e);
 
 /* ---- what parsers share ---- */

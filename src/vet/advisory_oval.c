@@ -12,50 +12,20 @@
 #include "vet/advisory.h"
 
 #include "base/cleanup.h"
+#include "vet/advisory_xml.h"
 #include "vet/oval.h"
 
-#include <expat.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 64, TEXT_MAX = 1 << 16, CHUNK = 1 << 20 };
-
 struct reading {
+	struct advisory_xml x; /* first */
 	struct oval o;
 	struct oval_def *def;	 /* the definition that is being read */
 	struct oval_item *item;	 /* the test, object, state or variable */
-	char *modules[DEPTH_MAX]; /* condition of the criteria at this depth */
-	unsigned depth;
-	struct buf text;
+	char *modules[ADVISORY_XML_DEPTH]; /* condition of the criteria at this depth */
 	char *attribute;	 /* of an element whose text counts: severity of a CVE */
 	double cvss;
-	XML_Parser xml;
-	const char *what;
-	struct error *e;
-	int failed;
 };
-
-static int fail(struct reading *r, const char *why)
-{
-	if (!r->failed)
-		r->failed = error_set(r->e, EBADMSG, "%s line %lu: %s", r->what, (unsigned long)XML_GetCurrentLineNumber(r->xml), why);
-	XML_StopParser(r->xml, XML_FALSE);
-	return r->failed;
-}
-
-static const char *local_name(const char *name)
-{
-	const char *colon = strrchr(name, ':');
-
-	return colon ? colon + 1 : name;
-}
-
-static const char *attribute(const char **attrs, const char *name)
-{
-	for (; attrs[0]; attrs += 2)
-		if (streq(local_name(attrs[0]), name))
-			return attrs[1];
-	return NULL;
-}
 
 /* "7.5/CVSS:3.1/AV:N/..." */
 static double read_score(const char *text)
@@ -75,7 +45,7 @@ static char *read_module(const char *comment)
 
 static const char *module_here(const struct reading *r)
 {
-	for (unsigned d = r->depth < DEPTH_MAX ? r->depth : DEPTH_MAX; d-- > 0;)
+	for (unsigned d = r->x.depth; d-- > 0;)
 		if (r->modules[d])
 			return r->modules[d];
 	return NULL;
@@ -84,31 +54,31 @@ static const char *module_here(const struct reading *r)
 static void begin_in_definition(struct reading *r, const char *name, const char **attrs)
 {
 	if (streq(name, "criterion")) {
-		const char *test = attribute(attrs, "test_ref");
-		char *module = read_module(attribute(attrs, "comment"));
+		const char *test = advisory_xml_attribute(attrs, "test_ref");
+		char *module = read_module(advisory_xml_attribute(attrs, "comment"));
 
 		if (module) { /* holds for the criteria around it; the definition is one more level, so there is one */
-			free(r->modules[r->depth - 2]);
-			r->modules[r->depth - 2] = module;
-		} else if (test && !streq(attribute(attrs, "negate"), "true")) {
+			free(r->modules[r->x.depth - 2]);
+			r->modules[r->x.depth - 2] = module;
+		} else if (test && !streq(advisory_xml_attribute(attrs, "negate"), "true")) {
 			if (oval_def_test(r->def, test, module_here(r)) < 0)
-				fail(r, "too many criteria");
+				advisory_xml_fail(&r->x, "too many criteria");
 		}
 	} else if (streq(name, "reference")) {
-		const char *id = attribute(attrs, "ref_id");
+		const char *id = advisory_xml_attribute(attrs, "ref_id");
 
 		if (id && advisory_is_cve(id))
 			oval_def_cve(r->def, id, ADVISORY_NO_LEVEL, 0);
 		else if (id && !r->def->advisory)
 			r->def->advisory = xstrdup(id);
 	} else if (streq(name, "cve")) {
-		const char *word = attribute(attrs, "impact");
+		const char *word = advisory_xml_attribute(attrs, "impact");
 
 		if (!word)
-			word = attribute(attrs, "priority");
+			word = advisory_xml_attribute(attrs, "priority");
 		free(r->attribute);
 		r->attribute = xstrdup(word);
-		r->cvss = read_score(attribute(attrs, "cvss3") ? attribute(attrs, "cvss3") : attribute(attrs, "cvss_vector"));
+		r->cvss = read_score(advisory_xml_attribute(attrs, "cvss3") ? advisory_xml_attribute(attrs, "cvss3") : advisory_xml_attribute(attrs, "cvss_vector"));
 	}
 }
 
@@ -124,7 +94,7 @@ static struct oval_item *begin_item(struct reading *r, const char *name, const c
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (streq(kinds[i].name, name))
-			return oval_item_add(&r->o, kinds[i].list, attribute(attrs, "id"));
+			return oval_item_add(&r->o, kinds[i].list, advisory_xml_attribute(attrs, "id"));
 	return NULL;
 }
 
@@ -133,13 +103,13 @@ static void begin_in_item(struct reading *r, const char *name, const char **attr
 	const char *ref = NULL;
 
 	if (streq(name, "object"))
-		ref = attribute(attrs, "object_ref");
+		ref = advisory_xml_attribute(attrs, "object_ref");
 	else if (streq(name, "name"))
-		ref = attribute(attrs, "var_ref");
+		ref = advisory_xml_attribute(attrs, "var_ref");
 	else if (streq(name, "state"))
-		ref = attribute(attrs, "state_ref");
+		ref = advisory_xml_attribute(attrs, "state_ref");
 	else if (streq(name, "evr"))
-		r->item->less = streq(attribute(attrs, "operation"), "less than");
+		r->item->less = streq(advisory_xml_attribute(attrs, "operation"), "less than");
 	if (!ref)
 		return;
 	if (streq(name, "state"))
@@ -148,31 +118,22 @@ static void begin_in_item(struct reading *r, const char *name, const char **attr
 		free(r->item->ref), r->item->ref = xstrdup(ref);
 }
 
-static void XMLCALL begin(void *ctx, const char *full, const char **attrs)
+static void begin(void *ctx, const char *name, const char **attrs)
 {
 	struct reading *r = ctx;
-	const char *name = local_name(full);
 
-	if (r->failed)
-		return;
-	if (r->depth >= DEPTH_MAX) {
-		fail(r, "nested too deep");
-		return;
-	}
-	r->text.len = 0;
-	r->depth++;
 	if (r->def) {
 		begin_in_definition(r, name, attrs);
 	} else if (r->item) {
 		begin_in_item(r, name, attrs);
 	} else if (streq(name, "definition")) {
-		r->def = oval_def_add(&r->o, attribute(attrs, "class"));
+		r->def = oval_def_add(&r->o, advisory_xml_attribute(attrs, "class"));
 		if (!r->def)
-			fail(r, "too many definitions");
+			advisory_xml_fail(&r->x, "too many definitions");
 	} else {
 		r->item = begin_item(r, name, attrs);
 		if (r->item)
-			r->item->depth = r->depth;
+			r->item->depth = r->x.depth;
 	}
 }
 
@@ -191,92 +152,34 @@ static void end_in_definition(struct reading *r, const char *name, const char *t
 	}
 }
 
-static void XMLCALL end(void *ctx, const char *full)
+static void end(void *ctx, const char *name, const char *text)
 {
 	struct reading *r = ctx;
-	const char *name = local_name(full), *text;
 
-	if (r->failed)
-		return;
-	buf_add(&r->text, "", 0);
-	text = r->text.data ? r->text.data : "";
 	if (r->def) {
 		end_in_definition(r, name, text);
 	} else if (r->item) {
-		if (r->depth == r->item->depth)
+		if (r->x.depth == r->item->depth)
 			r->item = NULL;
 		else if (streq(name, "name") || streq(name, "evr") || streq(name, "value"))
 			strv_add_copy(&r->item->values, text);
 	} else if (streq(name, "timestamp") && !r->o.published) {
 		r->o.published = xstrndup(text, strnlen(text, 40));
 	}
-	if (r->depth > 0 && r->depth <= DEPTH_MAX) {
-		r->depth--;
-		if (r->depth < DEPTH_MAX)
-			free(steal_ptr(&r->modules[r->depth]));
-	}
-	r->text.len = 0;
-	if (r->text.data)
-		r->text.data[0] = 0;
-}
-
-static void XMLCALL characters(void *ctx, const char *s, int n)
-{
-	struct reading *r = ctx;
-
-	if (r->failed || n <= 0)
-		return;
-	if (r->text.len + (size_t)n > TEXT_MAX)
-		fail(r, "a text that is too long");
-	else
-		buf_add(&r->text, s, (size_t)n);
-}
-
-static void XMLCALL doctype(void *ctx, const char *name, const char *sysid, const char *pubid, int internal)
-{
-	(void)name;
-	(void)sysid;
-	(void)pubid;
-	(void)internal;
-	fail(ctx, "a DOCTYPE, which no advisory needs");
-}
-
-static int run_parser(struct reading *r, const char *data, size_t n)
-{
-	size_t at = 0;
-
-	XML_SetUserData(r->xml, r);
-	XML_SetElementHandler(r->xml, begin, end);
-	XML_SetCharacterDataHandler(r->xml, characters);
-	XML_SetStartDoctypeDeclHandler(r->xml, doctype);
-	do {
-		size_t size = n - at < CHUNK ? n - at : CHUNK;
-
-		if (XML_Parse(r->xml, data + at, (int)size, at + size == n) != XML_STATUS_OK)
-			return r->failed ? r->failed
-					 : error_set(r->e, EBADMSG, "%s line %lu: %s", r->what,
-						   (unsigned long)XML_GetCurrentLineNumber(r->xml),
-						   XML_ErrorString(XML_GetErrorCode(r->xml)));
-		at += size;
-	} while (at < n);
-	return r->failed;
+	if (r->x.depth - 1 < ADVISORY_XML_DEPTH)
+		free(steal_ptr(&r->modules[r->x.depth - 1]));
 }
 
 int advisory_parse_oval(const char *what, const char *data, size_t n, struct advisory_sink *sink, struct error *e)
 {
-	struct reading r = { .what = what, .e = e, .xml = XML_ParserCreate(NULL) };
-	int err;
+	struct reading r = { .x = { .what = what, .e = e } };
+	int err = advisory_xml_run(&r.x, data, n, begin, end);
 
-	if (!r.xml)
-		return error_set(e, ENOMEM, "%s: no memory for its parser", what);
-	err = run_parser(&r, data, n);
 	if (err == 0)
 		err = oval_give(&r.o, what, sink, e);
-	XML_ParserFree(r.xml);
-	for (unsigned i = 0; i < DEPTH_MAX; i++)
+	for (unsigned i = 0; i < ADVISORY_XML_DEPTH; i++)
 		free(r.modules[i]);
 	free(r.attribute);
-	buf_free(&r.text);
 	oval_free(&r.o);
 	return err;
 }

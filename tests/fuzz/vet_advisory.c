@@ -94,6 +94,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 'e':
 		r = advisory_parse_epss("x", text, size, &sink, &e);
 		break;
+	case 'u':
+		r = advisory_parse_updateinfo("x", text, size, &sink, &e);
+		break;
 	case 'c':
 		r = advisory_parse_csaf("x", text, size, &sink, &e);
 		break;

@@ -84,6 +84,12 @@ rpm_in() {
     vet_json "$TT/root"
     assert_eq "$(member '.facts.not_looked[] | select(test("vulnerabilities"))')" \
         "known vulnerabilities of 4 packages: there are no advisories for rpm/rhel 10.0"
+    # Fedora says it in its repository's updateinfo.xml; epochs count.
+    printf 'ID=fedora\nVERSION_ID=38\n' >"$TT/root/etc/os-release"
+    brig vet db import -q "$REPO_TESTS/data/updateinfo.xml"
+    vet_json "$TT/root"
+    assert_eq "$(cves)" "CVE-2022-4304:high CVE-2023-0286:high"
+    assert_eq "$(member '[.findings[] | select(.rule == "CVE-2023-0286") | .more.fixed] | join(" ")')" 1:3.0.8-1.fc38
     rpm_in "$TT/root" -e hello hello-libs 2>/dev/null
     vet_json "$TT/root"
     assert_eq "$(member '[.packages[].name] | sort | join(" ")')" "openssl openssl-libs"

@@ -336,6 +336,28 @@ static void test_csaf(void **state)
 	refuses(CSAF("\"vulnerabilities\":[{\"product_status\":{\"fixed\":[1]}}]"), "no product's id");
 }
 
+static void test_updateinfo(void **state)
+{
+	_cleanup_free_ char *text = data_file("updateinfo.xml");
+
+	(void)state;
+	/* Two architectures are one statement; a bug fix is none; a module's collection is left out. */
+	says(text, ADVISORY_UPDATEINFO, 1,
+	     "feed updateinfo 1 - records\n"
+	     "drop FEDORA-2023-57f33242bc\n"
+	     "rpm/fedora 38 openssl (binary) CVE-2023-0286 FEDORA-2023-57f33242bc affected <1:3.0.8-1.fc38 level 1\n"
+	     "rpm/fedora 38 openssl (binary) CVE-2022-4304 FEDORA-2023-57f33242bc affected <1:3.0.8-1.fc38 level 1\n"
+	     "rpm/fedora 38 openssl-libs (binary) CVE-2023-0286 FEDORA-2023-57f33242bc affected <3.0.8-1.fc38 level 1\n"
+	     "rpm/fedora 38 openssl-libs (binary) CVE-2022-4304 FEDORA-2023-57f33242bc affected <3.0.8-1.fc38 level 1\n"
+	     "drop FEDORA-EPEL-2023-2\n"
+	     "rpm/rhel 8 y (binary) FEDORA-EPEL-2023-2 FEDORA-EPEL-2023-2 affected <2-1.el8 level 3\n");
+	refuses("<updates/>", "no update in it");
+	refuses("<updates><update type=\"security\"></update></updates>", "line 1: an update without an id");
+	refuses("<updates><update type=\"security\"><id>a</id><package name=\"x\"/></update></updates>", "without name, version or release");
+	refuses("<updates><update type=\"security\"><id>a</id>", "no element found");
+	refuses("<!DOCTYPE x [<!ENTITY a \"b\">]><updates>&a;</updates>", "DOCTYPE");
+}
+
 /* What OSV calls products is what their os-release says. */
 static void test_osv_products(void **state)
 {
@@ -391,7 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),   cmocka_unit_test(test_tracker), cmocka_unit_test(test_osv),    cmocka_unit_test(test_secdb),
 		cmocka_unit_test(test_known),  cmocka_unit_test(test_oval),
-					    cmocka_unit_test(test_csaf), cmocka_unit_test(test_osv_products),    cmocka_unit_test(test_levels),
+					    cmocka_unit_test(test_csaf), cmocka_unit_test(test_updateinfo), cmocka_unit_test(test_osv_products),    cmocka_unit_test(test_levels),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
