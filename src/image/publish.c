@@ -65,16 +65,22 @@ static int make_staging(struct staging_dirs *d, struct error *e)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		_cleanup_close_ int fd = -1;
+		struct error own = { 0 };
 		struct stat a, b;
 		uint64_t rnd;
 
 		if (getrandom(&rnd, sizeof(rnd), 0) != sizeof(rnd))
 			return error_set(e, EIO, "no random bytes");
 		snprintf(d->name, sizeof(d->name), "%016llx", (unsigned long long)rnd);
-		fd = make_dir(d->loading, d->name, 0700, e);
-		if (fd < 0)
+		/* A sweep may come between any of these: then the folder is gone, or about to be. */
+		fd = make_dir(d->loading, d->name, 0700, &own);
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0) {
+			if (e)
+				*e = own;
 			return fd;
-		/* A sweep may have come between: then the folder is gone, or about to be. */
+		}
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &a) < 0 ||
 		    fstatat(d->loading, d->name, &b, AT_SYMLINK_NOFOLLOW) < 0 || a.st_ino != b.st_ino)
 			continue;
