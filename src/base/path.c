@@ -272,6 +272,42 @@ int path_remove_tree(int dirfd, const char *name)
 	return result < 0 ? result : -errno;
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int path_list(int dirfd, const char *name, char ***names)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_strv_ char **v = xcalloc(1, sizeof(char *));
+	size_t n = 0, room = 1;
+	struct dirent *de;
+
+	if (!d) {
+		int r = -errno;
+
+		cleanup_close(&fd);
+		return r;
+	}
+	while (errno = 0, (de = readdir(d))) {
+		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
+			continue;
+		if (n + 1 >= room) {
+			room = room < 32 ? 32 : room * 2;
+			v = xrealloc(v, room, sizeof(char *));
+		}
+		v[n++] = xstrdup(de->d_name);
+		v[n] = NULL;
+	}
+	if (errno)
+		return -errno;
+	qsort(v, n, sizeof(char *), by_bytes);
+	*names = steal_ptr(&v);
+	return 0;
+}
+
 bool path_is_part(const char *name)
 {
 	size_t n = strlen(name);

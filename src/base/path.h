@@ -40,6 +40,13 @@ int path_mkfile_in(int rootfd, const char *path, mode_t mode);
  */
 int path_remove_tree(int dirfd, const char *name);
 
+/*
+ * The names in the folder `name` ("." for itself) below `dirfd`, which is no link, sorted by bytes; without "." and "..".
+ * *names is NULL-terminated, the caller frees it with strv_free(). Returns 0 or a negative errno, and nothing then: half a
+ * listing is none.
+ */
+int path_list(int dirfd, const char *name, char ***names);
+
 /* True when `name` is one harmless path part: not empty, ".", "..", no '/', at most 255 bytes. */
 bool path_is_part(const char *name);
 

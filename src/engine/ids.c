@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/home.h"
+#include "base/path.h"
 #include "image/tree.h"
 
 #include <dirent.h>
@@ -109,34 +110,32 @@ static bool is_stale(int ids, int containers, const char *file)
 
 static int read_leases(int ids, struct lease **out, size_t *n, struct error *e)
 {
-	_cleanup_close_ int containers = home_data_dir("containers", e), fd = -1;
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
+	_cleanup_close_ int containers = home_data_dir("containers", e);
+	_cleanup_strv_ char **names = NULL;
 	size_t room = 0;
+	int r;
 
 	*out = NULL;
 	*n = 0;
 	if (containers < 0)
 		return containers;
-	fd = openat(ids, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
-		return error_errno(e, errno, "cannot read %s/ids", home_data_path(NULL));
-	fd = -1;
-	while ((de = readdir(d))) {
-		char *dash = strchr(de->d_name, '-');
+	r = path_list(ids, ".", &names);
+	if (r < 0)
+		return error_errno(e, r, "cannot read %s/ids", home_data_path(NULL));
+	strv_foreach(name, names) {
+		char *dash = strchr(*name, '-');
 		uint64_t offset, count;
 
 		/* Whoever writes one holds the lock, as we do: a crash came before its rename. */
-		if (str_after(de->d_name, ".tmp-"))
-			unlinkat(ids, de->d_name, 0);
-		if (!dash || de->d_name[0] == '.')
+		if (str_after(*name, ".tmp-"))
+			unlinkat(ids, *name, 0);
+		if (!dash || **name == '.')
 			continue;
-		_cleanup_free_ char *first = xstrndup(de->d_name, (size_t)(dash - de->d_name));
+		_cleanup_free_ char *first = xstrndup(*name, (size_t)(dash - *name));
 		if (parse_u64(first, 0, UINT32_MAX, &offset) < 0 || parse_u64(dash + 1, 1, UINT32_MAX, &count) < 0)
 			continue;
-		if (is_stale(ids, containers, de->d_name)) {
-			unlinkat(ids, de->d_name, 0);
+		if (is_stale(ids, containers, *name)) {
+			unlinkat(ids, *name, 0);
 			continue;
 		}
 		if (*n == room) {

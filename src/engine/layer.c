@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/home.h"
+#include "base/path.h"
 #include "engine/ids.h"
 #include "image/store.h"
 
@@ -30,43 +31,6 @@ struct walk {
 	size_t waiting[DEPTH_MAX + 1];
 	unsigned n_waiting;
 };
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names in a folder, sorted. */
-static int names_of(int dir, char ***out, struct error *e)
-{
-	_cleanup_strv_ char **v = NULL;
-	_cleanup_closedir_ DIR *d = NULL;
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t n = 0, room = 0;
-	struct dirent *de;
-
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		int r = error_errno(e, errno, "cannot read a folder");
-
-		cleanup_close(&fd);
-		return r;
-	}
-	while ((de = readdir(d))) {
-		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-			continue;
-		if (n + 1 >= room) {
-			room = room ? room * 2 : 32;
-			v = xrealloc(v, room, sizeof(char *));
-		}
-		v[n++] = xstrdup(de->d_name);
-		v[n] = NULL;
-	}
-	if (n)
-		qsort(v, n, sizeof(char *), by_name);
-	*out = steal_ptr(&v);
-	return 0;
-}
 
 static int tell(struct walk *w, enum layer_change change, struct error *e)
 {
@@ -184,7 +148,10 @@ static int walk_hidden(struct walk *w, int up, int lower, struct error *e)
 {
 	_cleanup_strv_ char **names = NULL;
 	struct stat st;
-	int r = names_of(lower, &names, e);
+	int r = path_list(lower, ".", &names);
+
+	if (r < 0)
+		return error_errno(e, r, "cannot read the folder %s of the image", w->path.data);
 
 	strv_foreach(name, names) {
 		size_t before = descend(w, *name);
@@ -199,7 +166,10 @@ static int walk_hidden(struct walk *w, int up, int lower, struct error *e)
 static int walk_folder(struct walk *w, int up, int lower, struct error *e)
 {
 	_cleanup_strv_ char **names = NULL;
-	int r = names_of(up, &names, e);
+	int r = path_list(up, ".", &names);
+
+	if (r < 0)
+		return error_errno(e, r, "cannot read the folder %s", w->path.data);
 
 	strv_foreach(name, names) {
 		size_t before = descend(w, *name);

@@ -96,27 +96,28 @@ static DIR *list(int parent, const char *name)
 /* Calls `fn` with every container's configuration. One that cannot be read stops the collection: it may use anything. */
 static int each_container(int (*fn)(void *arg, const char *id, const json_t *config), void *arg, struct error *e)
 {
-	_cleanup_closedir_ DIR *d = NULL;
-	struct dirent *de;
-	int data = home_data(e), r = 0;
+	_cleanup_close_ int all = -1;
+	_cleanup_strv_ char **names = NULL;
+	int data = home_data(e), r;
 
 	if (data < 0)
 		return data;
-	d = list(data, "containers");
-	if (!d)
-		return errno == ENOENT ? 0 : error_errno(e, errno, "cannot list %s/containers", home_data_path(NULL));
-	while (r == 0 && (de = readdir(d))) {
+	all = openat(data, "containers", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	r = all < 0 ? -errno : path_list(all, ".", &names);
+	if (r < 0)
+		return r == -ENOENT ? 0 : error_errno(e, r, "cannot list %s/containers", home_data_path(NULL));
+	for (char **id = names; r == 0 && *id; id++) {
 		_cleanup_json_ json_t *j = NULL;
 		char path[96];
 		struct error own = { 0 };
 
-		if (!hex_valid(de->d_name, 64))
+		if (!hex_valid(*id, 64))
 			continue;
-		snprintf(path, sizeof(path), "%.64s/config.json", de->d_name);
-		j = json_read(dirfd(d), path, CONTAINER_CONFIG_MAX, &own);
+		snprintf(path, sizeof(path), "%.64s/config.json", *id);
+		j = json_read(all, path, CONTAINER_CONFIG_MAX, &own);
 		if (!j && own.code == -ENOENT)
 			continue; /* it is being made or removed */
-		r = j ? fn(arg, de->d_name, j) : own.code;
+		r = j ? fn(arg, *id, j) : own.code;
 		if (!j && e)
 			*e = own;
 	}

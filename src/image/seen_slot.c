@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "image/seen.h"
 #include "image/store.h"
 
@@ -50,41 +51,18 @@ __attribute__((format(printf, 3, 4))) static int wrong(struct compare *c, const 
 	return error_set(c->e, EUCLEAN, "%s: %s", shown, what);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int read_names(struct level *l)
 {
-	int fd = openat(l->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	size_t room = 0;
-	struct dirent *de;
+	int r = path_list(l->fd, ".", &l->names);
 
-	if (!d) {
-		cleanup_close(&fd);
-		return -errno;
-	}
-	while ((de = readdir(d))) {
-		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-			continue;
-		if (l->n == room) {
-			room = room ? room * 2 : 32;
-			l->names = xrealloc(l->names, room, sizeof(char *));
-		}
-		l->names[l->n++] = xstrdup(de->d_name);
-	}
-	if (l->n > 1)
-		qsort(l->names, l->n, sizeof(char *), by_name);
-	return 0;
+	if (r == 0)
+		l->n = strv_len(l->names);
+	return r;
 }
 
 static void drop_level(struct level *l)
 {
-	for (size_t i = 0; i < l->n; i++)
-		free(l->names[i]);
-	free(l->names);
+	strv_free(l->names);
 	cleanup_close(&l->fd);
 	*l = (struct level){ .fd = -1 };
 }

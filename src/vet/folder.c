@@ -7,6 +7,7 @@
 #include "vet/internal.h"
 
 #include "base/cleanup.h"
+#include "base/path.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -32,45 +33,6 @@ struct walk {
 static struct tree *arena(struct walk *w)
 {
 	return &w->v->subject->arena;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names in a folder, sorted by bytes as tables are. */
-static int names_of(int dir, char ***out)
-{
-	_cleanup_strv_ char **v = NULL;
-	_cleanup_closedir_ DIR *d = NULL;
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t n = 0, room = 0;
-	struct dirent *de;
-
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		int r = -errno;
-
-		cleanup_close(&fd);
-		return r;
-	}
-	while (errno = 0, (de = readdir(d))) {
-		if (streq(de->d_name, ".") || streq(de->d_name, ".."))
-			continue;
-		if (n + 1 >= room) {
-			room = room ? room * 2 : 32;
-			v = xrealloc(v, room, sizeof(char *));
-		}
-		v[n++] = xstrdup(de->d_name);
-		v[n] = NULL;
-	}
-	if (errno)
-		return -errno;
-	if (n)
-		qsort(v, n, sizeof(char *), by_name);
-	*out = steal_ptr(&v);
-	return 0;
 }
 
 static void no_folder(struct walk *w, const struct vet_file *f, int err)
@@ -189,7 +151,7 @@ static int walk_folder(struct walk *w, int fd)
 {
 	_cleanup_strv_ char **names = NULL;
 	size_t before = w->path.len;
-	int r = names_of(fd, &names);
+	int r = path_list(fd, ".", &names);
 
 	strv_foreach(name, names) {
 		if (before + strlen(*name) + 1 > TREE_PATH_MAX)

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/home.h"
+#include "base/path.h"
 #include "vet/own_file.h"
 
 #include <fcntl.h>
@@ -18,27 +19,19 @@ static int load_file(struct rules *r, int dir, const char *name, const char *sho
 	return err < 0 ? err : rules_parse(r, text, n, shown, e);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int load_folder(struct rules *r, const char *path, struct error *e)
 {
-	_cleanup_closedir_ DIR *d = opendir(path);
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_strv_ char **names = NULL;
-	struct dirent *de;
+	int listed = dir < 0 ? -errno : path_list(dir, ".", &names);
 
-	if (!d)
-		return errno == ENOENT ? 0 : error_errno(e, errno, "cannot open %s", path);
-	while ((de = readdir(d)))
-		if (de->d_name[0] != '.' && str_ends(de->d_name, ".rules"))
-			strv_add_copy(&names, de->d_name);
-	if (names)
-		qsort(names, strv_len(names), sizeof(char *), by_name);
+	if (listed < 0)
+		return listed == -ENOENT ? 0 : error_errno(e, listed, "cannot read %s", path);
 	strv_foreach(name, names) {
+		if (**name == '.' || !str_ends(*name, ".rules"))
+			continue;
 		_cleanup_free_ char *shown = xasprintf("%s/%s", path, *name);
-		int err = load_file(r, dirfd(d), *name, shown, e);
+		int err = load_file(r, dir, *name, shown, e);
 
 		if (err < 0)
 			return err;

@@ -114,12 +114,43 @@ static void removes_what_a_removal_left(void **state)
 	assert_int_equal(fstatat(top_fd, "file", &st, AT_SYMLINK_NOFOLLOW), -1);
 }
 
+/* The names in a folder, sorted; no half of them when reading fails. */
+static void lists_all_or_nothing(void **state)
+{
+	static const char *const want[] = { ".hidden", "B", "a", "aa", "\xff" };
+	_cleanup_close_ int dir = -1;
+	char **names = NULL;
+
+	(void)state;
+	assert_int_equal(mkdirat(top_fd, "list", 0755), 0);
+	assert_int_equal(path_list(top_fd, "list", &names), 0);
+	assert_null(*names);
+	strv_free(names);
+	names = NULL;
+	dir = openat(top_fd, "list", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = ARRAY_SIZE(want); i-- > 0;)
+		assert_int_equal(mknodat(dir, want[i], S_IFREG | 0600, 0), 0);
+	assert_int_equal(path_list(dir, ".", &names), 0);
+	assert_int_equal(strv_len(names), ARRAY_SIZE(want));
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_string_equal(names[i], want[i]);
+	strv_free(names);
+	names = NULL;
+	assert_int_equal(path_list(dir, "a", &names), -ENOTDIR);
+	assert_int_equal(path_list(dir, "none", &names), -ENOENT);
+	assert_int_equal(symlinkat(".", dir, "link"), 0);
+	assert_true(path_list(dir, "link", &names) < 0);
+	assert_null(names);
+	assert_int_equal(path_remove_tree(top_fd, "list"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(links_stay_inside),
 		cmocka_unit_test(removes_deep_trees),
 		cmocka_unit_test(removes_what_a_removal_left),
+		cmocka_unit_test(lists_all_or_nothing),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
