@@ -176,6 +176,11 @@ refused() {
     brig rmi -f "$HOSTILE/evil/image:1"
 }
 
+@test "I14: answers that say to wait, and chunks that break off, are asked again a few times and then given up" {
+    refused wait 'blob: the registry answers 503'
+    refused chunk-cut 'cannot reach|cut|closed|a part was asked for'
+}
+
 # Each attempt may take its two seconds, and what lies between them.
 refused_slow() {
     hostile_start "$1" "$T/certs" "$LAYOUT"

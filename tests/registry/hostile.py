@@ -254,6 +254,15 @@ class Registry(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(data[i:i + 1])
                 time.sleep(0.5)
             return None
+        elif case == "wait":
+            return self.reply(503, b"later")
+        elif case == "chunk-cut":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"400\r\n" + data[:1024] + b"\r\n400\r\n" + data[1024:1100])
+            self.close_connection = True
+            return None
         elif case == "stall":  # two thirds, then nothing
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
