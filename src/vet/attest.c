@@ -83,9 +83,13 @@ static int add_folder(json_t **list, const char *path, const char *start, struct
 	_cleanup_strv_ char **names = NULL;
 	struct dirent *de;
 
-	while (d && (de = readdir(d)))
-		if (str_after(de->d_name, start) && de->d_name[0] != '.' && de->d_type != DT_DIR && !streq(de->d_name, "vet.json"))
+	while (d && (de = readdir(d))) {
+		struct stat st;
+
+		if (str_after(de->d_name, start) && de->d_name[0] != '.' && !streq(de->d_name, "vet.json") &&
+		    fstatat(dirfd(d), de->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
 			strv_add(&names, xasprintf("%s/%s", path, de->d_name));
+	}
 	if (names)
 		qsort(names, strv_len(names), sizeof(char *), by_name);
 	return add_all(list, names, e);

@@ -243,7 +243,7 @@ vet_secret|config|no secret\n|-'
             archive) run brig vet -q --type archive "$TT/file" ;;
             import) run brig vet db import "$TT/file" ;;
             index)
-                mkdir -p -m 0700 "$BRIG_DATA/vet"
+                mkdir -m 0700 "$BRIG_DATA/vet"
                 cp "$TT/file" "$BRIG_DATA/vet/advisories.db"
                 run brig vet -q "$TT/root"
                 ;;
