@@ -9,6 +9,7 @@
 #include "image/index.h"
 #include "image/load.h"
 #include "image/name.h"
+#include "image/proof.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -39,6 +40,27 @@ void vet_source_free(struct vet_source *s)
 	vet_source_init(s);
 }
 
+/* That the table is what its bytes were unpacked to: brig says so when it does that, under a key outside of the store (image/proof.h). */
+static int check_table(int dir, const char *kind, const char *hex, struct error *e)
+{
+	struct store_key key;
+	const char *what;
+	int r = store_key_read(&key, e);
+
+	if (r < 0)
+		return r;
+	r = proof_check(dir, streq(kind, "trees") ? PROOF_TREE : PROOF_LAYER, hex, &key, &what);
+	explicit_bzero(&key, sizeof(key));
+	if (r == 0)
+		return 0;
+	if (r == -ENOKEY)
+		error_set(e, EUCLEAN, "%s/%.12s: nothing proves its table of files: it was unpacked under another key, or before brig kept one", kind, hex);
+	else
+		error_set(e, EUCLEAN, "%s/%.12s/%s is not what was unpacked", kind, hex, what);
+	error_hint(e, "brig image rm it, then load or pull it again");
+	return -EUCLEAN;
+}
+
 /* The table of layers/HEX or trees/HEX. */
 static int add_table(struct vet_source *s, const char *kind, const char *hex, struct error *e)
 {
@@ -49,7 +71,12 @@ static int add_table(struct vet_source *s, const char *kind, const char *hex, st
 	if (all < 0)
 		return all;
 	dir = openat(all, hex, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	r = dir < 0 ? -errno : table_map(dir, &map);
+	if (dir < 0)
+		return error_errno(e, errno, "%s/%.12s", kind, hex);
+	r = check_table(dir, kind, hex, e);
+	if (r < 0)
+		return r;
+	r = table_map(dir, &map);
 	if (r < 0)
 		return error_errno(e, r, "%s/%.12s", kind, hex);
 	s->tables = xrealloc(s->tables, s->n_tables + 1, sizeof(*s->tables));
