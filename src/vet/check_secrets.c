@@ -78,6 +78,21 @@ static void clear(struct hits *h)
 	h->n = 0;
 }
 
+/* NAME=VALUE whose value a better rule knows: one secret is told once. */
+static bool told_better(const struct hits *hits, size_t at)
+{
+	const struct hit *h = &hits->list[at];
+
+	for (size_t i = 0; h->rule->checks & SECRET_ASSIGNMENTS && i < hits->n; i++) {
+		const struct hit *other = &hits->list[i];
+
+		if (i != at && h->times == 1 && other->level <= h->level && other->offset < h->offset + h->len &&
+		    h->offset < other->offset + other->len)
+			return true;
+	}
+	return false;
+}
+
 static json_t *details(const struct hit *h, const unsigned char *data, const char *history)
 {
 	json_t *more = json_object();
@@ -199,7 +214,8 @@ static void look_at_file(struct vet *v, size_t at, unsigned worker, void *arg)
 		return;
 	secret_scan(&rules, f->path, b.data, b.size, note_hit, &hits);
 	for (size_t i = 0; i < hits.n; i++)
-		tell(v, f, b.data, &hits.list[i]);
+		if (!told_better(&hits, i))
+			tell(v, f, b.data, &hits.list[i]);
 	clear(&hits);
 	free(hits.list);
 }
@@ -214,6 +230,8 @@ static void look_at_text(struct vet *v, const char *kind, const char *text, cons
 		const struct hit *h = &hits.list[i];
 		_cleanup_free_ char *rule = xasprintf("V7-%s", h->rule->name);
 
+		if (told_better(&hits, i))
+			continue;
 		vet_add(v, "secrets", rule, h->level, NULL, details(h, (const unsigned char *)text, NULL), h->rule->why, "%s in %s: %s",
 			h->rule->title, where, h->preview);
 		v->findings[v->n_findings - 1].layer = layer;

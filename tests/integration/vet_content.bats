@@ -90,3 +90,13 @@ vet_json() { run --separate-stderr brig vet -q --fail-on never --format json "$@
     assert_exit 2
     assert_line 'a number from 1 to 64'
 }
+
+@test "a secret that two rules know is told once, by the one that knows what it is" {
+    local key
+    key=$(head -c 30 /dev/urandom | base64 -w0)
+    "$REPO_TESTS/images/layer" "$TT/1.tar" "f|etc/x|0644|0|0|=x"
+    "$REPO_TESTS/images/oci-layout" "$TT/layout" t:latest '{"Env":["AWS_SECRET_ACCESS_KEY='"$key"'","DB_PASSWORD=Tr0ub4dorAndThree"]}' "$TT/1.tar"
+    vet_json "$TT/layout"
+    assert_ok
+    assert_eq "$(jq -r '[.findings[] | select(.check == "secrets") | .rule] | sort | join(" ")' <<<"$output")" "V7-aws-secret-key V7-env-password"
+}
