@@ -109,3 +109,35 @@ whole() {
         brig rmi -f "$REGISTRY/team/app:1" >/dev/null
     done <"$TT/steps"
 }
+
+@test "I12: a disk that is full at any point of a pull leaves what can be verified, or nothing, and the next one needs no help" {
+    need_root
+    local disk=$TT/disk left free
+    truncate -s 24M "$TT/disk.img"
+    mkfs.ext4 -q -F -b 1024 "$TT/disk.img"
+    mkdir "$disk"
+    mount -o loop "$TT/disk.img" "$disk" || skip "no loop device"
+    (
+        export BRIG_DATA=$disk/data BRIG_RUNTIME=$TT/run
+        full=0 went=0
+        for left in 16 400 1000 1600 2000 2400 2600 2800 3000 3400 8000; do
+            free=$(df -k --output=avail "$disk" | tail -1)
+            fallocate -l $((free - left))K "$disk/fill"
+            if brig pull -q "$REGISTRY/team/app:1" >"$TT/out" 2>&1; then
+                went=$((went + 1))
+            else
+                full=$((full + 1))
+                grep -q 'No space left' "$TT/out" || fail "with $left KB" "$(cat "$TT/out")"
+            fi
+            brig image verify -q --deep --all || fail "with $left KB: verify while it is full"
+            rm "$disk/fill"
+            brig pull -q "$REGISTRY/team/app:1" >/dev/null || fail "with $left KB: pull"
+            brig image verify -q --deep --all || fail "with $left KB: verify"
+            brig rmi -f "$REGISTRY/team/app:1" >/dev/null || fail "with $left KB: rmi"
+            brig image prune -f >/dev/null
+            assert_eq "$(find "$disk/data/objects" "$disk/data/layers" "$disk/data/trees" "$disk/data/loading" -mindepth 1)" ""
+        done
+        [ $full -gt 1 ] && [ $went -gt 1 ] || fail "full $full times, went $went times"
+    )
+    umount "$disk"
+}

@@ -19,6 +19,7 @@ trust_registry() {
 }
 
 # registry_start DIR [token]: Debian's docker-registry with TLS, and htpasswd (alice:secret) or the token server. Sets REGISTRY.
+# CLIENT_CA: only clients with a certificate of that authority are spoken to.
 registry_start() {
     local dir=$1 port auth
     port=$(free_port)
@@ -37,7 +38,7 @@ registry_start() {
 version: 0.1
 log: {level: warn}
 storage: {filesystem: {rootdirectory: '$dir/store'}, delete: {enabled: true}}
-http: {addr: '$REGISTRY', tls: {certificate: '$dir/cert.pem', key: '$dir/key.pem'}}
+http: {addr: '$REGISTRY', tls: {certificate: '$dir/cert.pem', key: '$dir/key.pem'${CLIENT_CA:+, clientcas: ['$CLIENT_CA']}}}
 auth: {$auth}
 CONFIG
     # It reads REGISTRY_* as its own configuration.

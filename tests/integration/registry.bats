@@ -329,6 +329,44 @@ HELPER
     ! grep -q '"auths"' "$REGISTRY_AUTH_FILE" || fail "the password is in the file too"
 }
 
+@test "client certificates and own authorities: certs.d beside brig.conf, of the user, and what is wrong in it" {
+    local own
+    mkdir "$TT/ca"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=people -keyout "$TT/ca/ca.key" \
+        -out "$TT/ca/ca.pem" 2>/dev/null
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=alice -keyout "$TT/ca/alice.key" -out "$TT/ca/alice.csr" 2>/dev/null
+    openssl x509 -req -in "$TT/ca/alice.csr" -CA "$TT/ca/ca.pem" -CAkey "$TT/ca/ca.key" -CAcreateserial -days 2 -out "$TT/ca/alice.cert" 2>/dev/null
+    CLIENT_CA=$TT/ca/ca.pem registry_start "$T/certs"
+    own=$BRIG_CONFIG/certs.d/$REGISTRY
+    run login
+    assert_exit 125
+    refute_line 'Login Succeeded'
+    cp "$TT/ca/alice.cert" "$own"
+    run login
+    assert_exit 125
+    assert_line 'a client certificate needs NAME.cert and NAME.key'
+    cp "$TT/ca/alice.key" "$own"
+    run login
+    assert_ok
+    run brig push -q tiny "$REGISTRY/team/tiny:1"
+    assert_ok
+    # As podman keeps them.
+    mkdir -p "$T/xdg/containers/certs.d"
+    mv "$own" "$T/xdg/containers/certs.d/"
+    run brig pull -q "$REGISTRY/team/tiny:1"
+    assert_ok
+    forget "$REGISTRY/team/tiny:1"
+    # Somebody else's.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=mallory \
+        -keyout "$T/xdg/containers/certs.d/$REGISTRY/alice.key" -out "$T/xdg/containers/certs.d/$REGISTRY/alice.cert" 2>/dev/null
+    run brig pull -q "$REGISTRY/team/tiny:1"
+    assert_exit 125
+    rm -r "$T/xdg/containers/certs.d/$REGISTRY"
+    run brig pull -q "$REGISTRY/team/tiny:1"
+    assert_exit 125
+    assert_line 'no trusted connection'
+}
+
 @test "--pull missing, never and always" {
     registry_start "$T/certs"
     login
