@@ -167,6 +167,25 @@ put_envelope() {
     assert_line 'PUBLIC KEY'
 }
 
+@test "what brig vet attests is what trust.json asks of it: the worst level, and its age" {
+    attest_it
+    brig push -q --attestations "$IMAGE"
+    envelope "$REPO" | jq -r .payload | base64 -d >"$TT/statement"
+    # There is something to count, and nothing bad.
+    jq -e '.predicate.counts | .critical + .high == 0 and .medium + .low + .info > 0' "$TT/statement"
+    cp "$T/config-b/trust.json" "$TT/trust.json"
+    wants() { jq --argjson m "$1" '.scopes[].require[0] += $m' "$TT/trust.json" >"$T/config-b/trust.json"; }
+    wants '{"atMost": "medium", "maxAge": "1h"}'
+    run_on_b
+    assert_ok
+    assert_line '^one$'
+    wants '{"atMost": "none"}'
+    refused_on_b 'it tells of findings of level'
+    jq '.scopes[].notBefore = "2199-01-01T00:00:00Z"' "$TT/trust.json" >"$T/config-b/trust.json"
+    refused_on_b 'older than notBefore'
+    cp "$TT/trust.json" "$T/config-b/trust.json"
+}
+
 @test "a bill of materials is attached to the image in its registry, and found there by its format, the newest first" {
     local pkgs
     for format in spdx cyclonedx; do
