@@ -94,6 +94,10 @@ chmod 0777 etc|/etc: its mode is 0777, in the image 0755
 chown 5:6 bin/busybox|/bin/busybox: its owner is .*, in the image 0:0
 chown -h 5:6 bin/ls|/bin/ls: its owner is .*, in the image 0:0
 ln -snf /evil bin/ls|/bin/ls: it leads to "/evil"
+ln -f etc/passwd etc/group|/etc/group:
+ln bin/busybox root/twin|/root/twin: there is nothing of that name in the image
+mkdir root/folder|/root/folder: there is nothing of that name in the image
+mkfifo root/pipe|/root/pipe: there is nothing of that name in the image
 touch root/extra|/root/extra: there is nothing of that name in the image
 touch etc/zzz|/etc/zzz: there is nothing of that name in the image
 rm bin/ls|/bin/ls: it is in the image, and not here
