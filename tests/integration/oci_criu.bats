@@ -4,7 +4,7 @@
 # brig-oci checkpoint and restore. The round trips need a criu that works on this kernel: BRIG_TEST_CRIU names one, else the
 # installed one is asked; on Debian's own kernel they run in tests/vm/criu.sh.
 
-# shellcheck disable=SC2016,SC2045
+# shellcheck disable=SC2016,SC2034,SC2045
 load lib
 load oci
 setup_file() {

@@ -126,4 +126,7 @@ try "user: all of its tests ran" ends
 . "$brig_tests/oci.sh"
 oci_tests
 oci_apparmor_tests
+# shellcheck source=tests/vm/criu.sh
+. "$brig_tests/criu.sh"
+criu_tests
 unit_tests confine_cgroup confine_cgroup_oci_real confine_landlock confine_lsm
