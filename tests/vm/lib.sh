@@ -9,11 +9,13 @@ count=0
 
 guest_prepare() {
     mkdir -p /dev/pts /dev/shm /var/tmp /var/lib/brig /etc/brig
-    mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-    mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-    ln -sfn /proc/self/fd /dev/fd
-    mount -t securityfs securityfs /sys/kernel/security
-    mount -t cgroup2 cgroup2 $cg
+    if [ "$brig_boot" != systemd ]; then # which has made these
+        mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+        mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+        ln -sfn /proc/self/fd /dev/fd
+        mount -t securityfs securityfs /sys/kernel/security
+        mount -t cgroup2 cgroup2 $cg
+    fi
     mkdir -m 700 /run/disk/brig
     mount -o bind /run/disk/brig /var/lib/brig
     mount -o bind /run/disk/tmp /tmp

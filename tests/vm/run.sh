@@ -6,7 +6,8 @@
 # is the guest's, read-only over 9p with a tmpfs on top; /var and /tmp are a scratch disk with ext4. What guest.sh prints as TAP
 # on the console is summed up; the last line is "N passed, N failed, N skipped".
 #
-# Boots: "apparmor" (cgroup v2, AppArmor, Landlock ABI 2, overlayfs without data-only layers) and "selinux" (security=selinux).
+# Boots: "apparmor" (cgroup v2, AppArmor, Landlock ABI 2, overlayfs without data-only layers), "selinux" (security=selinux) and
+# "systemd" (a real one as pid 1, with units/ as its only units).
 # BRIG_VM_BOOTS names those that shall run, BRIG_VM_TIMEOUT the seconds for each (600).
 set -uo pipefail
 
@@ -103,9 +104,10 @@ mkdir "$work/stage/image"
 chmod -R a+rX "$work/stage"
 make_initramfs || exit 1
 
-for one in ${BRIG_VM_BOOTS:-apparmor selinux}; do
+for one in ${BRIG_VM_BOOTS:-apparmor selinux systemd}; do
     case $one in
     apparmor) boot apparmor apparmor=1 security=apparmor ;;
+    systemd) boot systemd security=none systemd.unified_cgroup_hierarchy=1 systemd.show_status=0 ;;
     selinux) boot selinux security=selinux selinux=1 enforcing=0 ;;
     *) echo "check-vm: no boot $one" >&2 && exit 2 ;;
     esac
