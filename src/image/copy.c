@@ -102,20 +102,26 @@ static int heard_documents(void *arg, const struct fetch_message *m, struct erro
 	return 0;
 }
 
+static int documents_from(void *arg, struct fetch_request *r, struct error *e)
+{
+	struct copying *c = arg;
+	int err;
+
+	/* What an earlier place said of it counts no more; its documents are named by their digests. */
+	c->top[0] = 0;
+	c->n_extras = 0;
+	r->operation = FETCH_DOCUMENTS;
+	r->platform = xstrdup(c->q->platform);
+	r->all = c->q->all;
+	r->referrers = c->q->referrers;
+	err = run(c, r, c->dirs.members, NULL, 0, heard_documents, e);
+	return err == 0 && !c->top[0] ? error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest") : err;
+}
+
 static int fetch_documents(struct copying *c, struct error *e)
 {
-	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-	int err = registry_prepare(&c->q->from->ref, c->q->conf, &r, e);
-
-	if (err < 0)
-		return err;
-	r.operation = FETCH_DOCUMENTS;
-	r.platform = xstrdup(c->q->platform);
-	r.all = c->q->all;
-	r.referrers = c->q->referrers;
-	err = run(c, &r, c->dirs.members, NULL, 0, heard_documents, e);
 	c->documents = c->dirs.members;
-	return err == 0 && !c->top[0] ? error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest") : err;
+	return registry_places(&c->q->from->ref, c->q->conf, &c->q->report, documents_from, c, e);
 }
 
 static int open_layout(const char *path, int *layout, int *blobs, struct error *e)
@@ -251,24 +257,31 @@ static int want(void *arg, const struct fetch_message *m, struct error *e)
 	return m->word == FETCH_WANT ? 1 : error_set(e, EPROTO, "the process that speaks with the registry talks nonsense");
 }
 
+struct batch {
+	struct copying *c;
+	const struct fetch_request *list;
+};
+
+static int batch_from(void *arg, struct fetch_request *r, struct error *e)
+{
+	const struct batch *b = arg;
+
+	r->operation = FETCH_SOME;
+	r->blobs = xcalloc(b->list->n_blobs + 1, sizeof(*r->blobs));
+	for (; r->n_blobs < b->list->n_blobs; r->n_blobs++) {
+		memcpy(r->blobs[r->n_blobs].hex, b->list->blobs[r->n_blobs].hex, DIGEST_SIZE);
+		r->blobs[r->n_blobs].size = b->list->blobs[r->n_blobs].size;
+	}
+	return run(b->c, r, b->c->dirs.blobs, NULL, 0, want, e);
+}
+
 static int fetch_batch(struct copying *c, const struct fetch_request *list, struct error *e)
 {
-	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-	int err = registry_prepare(&c->q->from->ref, c->q->conf, &r, e);
-	uint64_t bytes = 0;
+	struct batch b = { .c = c, .list = list };
+	int err = registry_places(&c->q->from->ref, c->q->conf, &c->q->report, batch_from, &b, e);
 
-	if (err < 0)
-		return err;
-	r.operation = FETCH_SOME;
-	r.blobs = xcalloc(list->n_blobs + 1, sizeof(*r.blobs));
-	for (size_t i = 0; i < list->n_blobs; i++) {
-		memcpy(r.blobs[i].hex, list->blobs[i].hex, DIGEST_SIZE);
-		r.blobs[i].size = list->blobs[i].size;
-		bytes += list->blobs[i].size;
-		r.n_blobs++;
-	}
-	err = run(c, &r, c->dirs.blobs, NULL, 0, want, e);
-	c->done += bytes;
+	for (size_t i = 0; i < list->n_blobs; i++)
+		c->done += list->blobs[i].size;
 	return err;
 }
 

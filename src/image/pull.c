@@ -331,12 +331,14 @@ static int find_lookaside(struct pulling *p, struct fetch_request *r, struct err
 }
 
 /* One place, with a folder of its own. */
-static int pull_from(struct pulling *p, struct fetch_request *r, struct error *e)
+static int pull_from(void *arg, struct fetch_request *r, struct error *e)
 {
+	struct pulling *p = arg;
 	int err = staging_open(&p->dirs, e);
 
 	if (err < 0)
 		return err;
+	*p->out = (struct pulled){ 0 };
 	r->operation = FETCH_PULL;
 	r->platform = xstrdup(p->req->platform);
 	err = find_lookaside(p, r, e);
@@ -356,44 +358,6 @@ static int pull_from(struct pulling *p, struct fetch_request *r, struct error *e
 	return err;
 }
 
-/* What no other place would help against. */
-static bool final(int err)
-{
-	return err == 0 || err == -EINTR || err == -ENOSPC || err == -EDQUOT;
-}
-
-/* The mirrors of registries.conf in their order, then the registry itself. What fails at a mirror is told, and the next one is asked. */
-static int pull_somewhere(struct pulling *p, struct error *e)
-{
-	const struct pull_request *q = p->req;
-	int err = 0;
-
-	for (size_t i = 0;; i++) {
-		_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-		_cleanup_free_ char *text = NULL;
-		struct error own = { 0 };
-		int there = registry_prepare_mirror(q->ref, q->conf, i, &r, &own);
-
-		if (there == 0)
-			break;
-		err = there < 0 ? there : pull_from(p, &r, &own);
-		/* Blocked, or files that cannot be read, is no mirror's failure. */
-		if (final(err) || there < 0) {
-			*e = own;
-			return err;
-		}
-		*p->out = (struct pulled){ 0 };
-		text = xasprintf("the mirror %s/%s: %s", r.server ? r.server : "?", r.repository ? r.repository : "", own.text);
-		if (q->report.note)
-			q->report.note(q->report.arg, text);
-		*e = (struct error){ 0 };
-	}
-	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
-
-	err = registry_prepare(q->ref, q->conf, &r, e);
-	return err < 0 ? err : pull_from(p, &r, e);
-}
-
 int image_pull(const struct pull_request *req, struct pulled *out, struct error *e)
 {
 	_cleanup_free_ char *name = reference_name(req->ref), *by_digest = reference_pulled(req->ref, req->ref->digest);
@@ -407,7 +371,7 @@ int image_pull(const struct pull_request *req, struct pulled *out, struct error 
 	lock = store_lock(false, true, e);
 	if (lock < 0)
 		return lock;
-	err = pull_somewhere(&p, &own);
+	err = registry_places(req->ref, req->conf, &req->report, pull_from, &p, &own);
 	if (err < 0 && err != -EKEYREJECTED && !str_after(own.text, "cannot pull"))
 		error_wrap(&own, "cannot pull %s", name ? name : by_digest);
 	if (err < 0 && e)

@@ -162,6 +162,41 @@ int registry_prepare_mirror(const struct reference *ref, const struct conf *conf
 	return prepare(ref, i, conf, out, e);
 }
 
+/* What no other place would help against. */
+static bool final(int err)
+{
+	return err >= 0 || err == -EINTR || err == -ENOSPC || err == -EDQUOT;
+}
+
+int registry_places(const struct reference *ref, const struct conf *conf, const struct registry_report *report, registry_attempt attempt,
+		    void *arg, struct error *e)
+{
+	_cleanup_(fetch_request_free) struct fetch_request last = { 0 };
+	int err;
+
+	for (size_t i = 0;; i++) {
+		_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
+		_cleanup_free_ char *text = NULL;
+		struct error own = { 0 };
+		int there = registry_prepare_mirror(ref, conf, i, &r, &own);
+
+		if (there == 0)
+			break;
+		err = there < 0 ? there : attempt(arg, &r, &own);
+		/* Blocked, or files that cannot be read, is no mirror's failure. */
+		if (final(err) || there < 0) {
+			if (err < 0 && e)
+				*e = own;
+			return err;
+		}
+		text = xasprintf("the mirror %s/%s: %s", r.server, r.repository, own.text);
+		if (report && report->note)
+			report->note(report->arg, text);
+	}
+	err = registry_prepare(ref, conf, &last, e);
+	return err < 0 ? err : attempt(arg, &last, e);
+}
+
 /* --- the process -------------------------------------------------------------------------------------------------- */
 
 static void __attribute__((noreturn)) start(int socket, int folder, int request, const int *fds, size_t n)

@@ -27,11 +27,16 @@ struct registry_report {
  * BRIG_CONFIG, ~/.config/containers, /etc/containers, /etc/docker), what brig.conf and registries.conf say. -EACCES: blocked.
  */
 int registry_prepare(const struct reference *ref, const struct conf *conf, struct fetch_request *out, struct error *e);
-/*
- * The same for the mirror `i` that registries.conf names, of those that are asked for such a name; `by_digest`: it has a digest. 1, or 0
- * when there are no more. A mirror is another place of the same bytes: whether an image may run is asked about its own name.
- */
+/* The same for the mirror `i` of those that registries.conf names and that are asked for such a name. 1, or 0 when there are no more. */
 int registry_prepare_mirror(const struct reference *ref, const struct conf *conf, size_t i, struct fetch_request *out, struct error *e);
+
+/*
+ * For reading: calls `attempt` with the mirrors in their order, then with the registry itself, until one does not fail. What fails at a
+ * mirror is told by report->note. A mirror is another place of the same bytes: whether an image may run is asked about its own name.
+ */
+typedef int (*registry_attempt)(void *arg, struct fetch_request *r, struct error *e);
+int registry_places(const struct reference *ref, const struct conf *conf, const struct registry_report *report, registry_attempt attempt,
+		    void *arg, struct error *e);
 
 /*
  * Runs brig-registry. `heard` is called for each FETCH_TOP, FETCH_WANT, FETCH_READY, FETCH_GOT and FETCH_SIGNATURE: negative ends it

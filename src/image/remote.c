@@ -122,6 +122,7 @@ int remote_read(int folder, const char *hex, json_t **out, char **text_out, size
 
 struct looking {
 	const struct conf *conf;
+	const char *asked;
 	struct oci_platform platform; /* asked before the room, in which uname(2) is not */
 	bool raw;
 	int folder;
@@ -196,31 +197,37 @@ static int read_and_show(void *arg, int socket, struct error *e)
 	return r < 0 ? r : l->show(l->arg, &v, e);
 }
 
-int remote_look(const struct reference *ref, const char *platform, bool raw, const struct conf *conf, remote_show show, void *arg,
-		struct error *e)
+static int look_at(void *arg, struct fetch_request *r, struct error *e)
 {
-	struct looking l = { .conf = conf, .raw = raw, .show = show, .arg = arg };
-	_cleanup_(fetch_request_free) struct fetch_request r = { 0 };
 	struct registry_report quiet = { 0 };
+	struct looking *l = arg;
 	struct staging_dirs dirs;
-	int err = registry_prepare(ref, conf, &r, e);
+	int err = staging_open(&dirs, e);
+
+	if (err < 0)
+		return err;
+	r->operation = FETCH_DOCUMENTS;
+	r->config = true;
+	r->platform = xstrdup(l->asked);
+	l->top[0] = 0;
+	err = registry_run(r, dirs.members, NULL, 0, &quiet, heard_top, l, e);
+	if (err == 0 && !l->top[0])
+		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
+	l->folder = dirs.members;
+	if (err == 0)
+		err = remote_room_run(&(struct remote_room){ .dirs = &dirs.members, .n_dirs = 1, .fn = read_and_show, .room_arg = l,
+							     .accept_no_landlock = strv_has(l->conf->accept_lowered, "landlock") }, e);
+	staging_close(&dirs);
+	return err;
+}
+
+int remote_look(const struct reference *ref, const char *platform, bool raw, const struct conf *conf, const struct registry_report *report,
+		remote_show show, void *arg, struct error *e)
+{
+	struct looking l = { .conf = conf, .asked = platform, .raw = raw, .show = show, .arg = arg };
+	int err = oci_platform_parse(platform, &l.platform, e);
 
 	if (err == 0)
-		err = oci_platform_parse(platform, &l.platform, e);
-	if (err == 0)
-		err = staging_open(&dirs, e);
-	if (err < 0)
-		return error_wrap(e, "cannot look at %s/%s", ref->host, ref->path);
-	r.operation = FETCH_DOCUMENTS;
-	r.config = true;
-	r.platform = xstrdup(platform);
-	err = registry_run(&r, dirs.members, NULL, 0, &quiet, heard_top, &l, e);
-	if (err == 0 && !l.top[0])
-		err = error_set(e, EPROTO, "the process that speaks with the registry forgot the manifest");
-	l.folder = dirs.members;
-	if (err == 0)
-		err = remote_room_run(&(struct remote_room){ .dirs = &dirs.members, .n_dirs = 1, .fn = read_and_show, .room_arg = &l,
-							     .accept_no_landlock = strv_has(conf->accept_lowered, "landlock") }, e);
-	staging_close(&dirs);
+		err = registry_places(ref, conf, report, look_at, &l, e);
 	return err < 0 ? error_wrap(e, "cannot look at %s/%s", ref->host, ref->path) : 0;
 }

@@ -26,8 +26,8 @@ struct remote_view {
  * document is fetched, the view has no manifest and no configuration.
  */
 typedef int (*remote_show)(void *arg, const struct remote_view *v, struct error *e);
-int remote_look(const struct reference *ref, const char *platform, bool raw, const struct conf *conf, remote_show show, void *arg,
-		struct error *e);
+int remote_look(const struct reference *ref, const char *platform, bool raw, const struct conf *conf, const struct registry_report *report,
+		remote_show show, void *arg, struct error *e);
 
 /* Runs `fn` in a room that can read below `dirs` alone, and takes over how it ended. What it sends to `socket` is the caller's `heard`. */
 struct remote_room {

@@ -302,6 +302,16 @@ CONF
     assert_eq "$(brig image inspect -f '{{.Pulled}}' "$ONE/team/multi:1")" "$ONE/team/multi:1@$INDEX"
     brig trust unpin "$ONE/team/multi:1"
     brig rmi -f "$ONE/team/multi:1" >/dev/null
+    # Looking at it and copying it ask there too; what is missing there is not missing.
+    : >"$T/certs/out" && : >"$T/two/out"
+    run brig image inspect --remote -f '{{.Name}} {{.Digest}}' "$ONE/team/multi:1"
+    assert_ok
+    assert_line "^$ONE/team/multi:1 $OTHER$"
+    assert_line 'the mirror 127.0.0.1:1/nobody/multi'
+    assert_eq "$(gets certs team/multi)" 0
+    run brig image copy -q -a "$ONE/team/multi@$INDEX" "oci:$TT/mirrored:1"
+    assert_ok
+    assert_eq "$(jq -r '.manifests[0].digest' "$TT/mirrored/index.json")" "$INDEX"
     # Blocked is blocked, mirrors or not; a push goes to the registry itself.
     : >"$T/two/out"
     brig push -q tiny "$ONE/team/pushed:1"
