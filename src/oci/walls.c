@@ -101,17 +101,29 @@ static int look_for_filter(pid_t pid, const struct sock_filter *f, unsigned n, s
 	return error_set(e, EPERM, "linux.seccomp: the filter of process %d is another one", pid);
 }
 
+/* ptrace(2) refuses one that has ended and was not waited for by its parent: that is no process to be held by walls. */
+static bool has_ended(pid_t pid)
+{
+	char path[32], stat[512], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (file_read_line(AT_FDCWD, path, stat, sizeof(stat)) < 0)
+		return true;
+	p = strrchr(stat, ')');
+	return p && (p[2] == 'Z' || p[2] == 'X');
+}
+
 static int prove_filter(pid_t pid, const struct sock_filter *f, unsigned n, struct error *e)
 {
 	int status, r;
 
-	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
-		return errno == ESRCH
-			       ? 0
-			       : error_errno(e, errno, "linux.seccomp: cannot look at process %d", pid);
-	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || waitpid(pid, &status, __WALL) != pid ||
-		!WIFSTOPPED(status))
-		return error_set(e, EPERM, "linux.seccomp: process %d cannot be looked at", pid);
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0) {
+		int err = errno;
+
+		return has_ended(pid) ? 0 : error_errno(e, err, "linux.seccomp: cannot look at process %d", pid);
+	}
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0 || waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+		return has_ended(pid) ? 0 : error_set(e, EPERM, "linux.seccomp: process %d cannot be looked at", pid);
 	r = look_for_filter(pid, f, n, e);
 	/* A signal that came first is handed on. */
 	int sig = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
