@@ -94,8 +94,9 @@ static int check(const struct making *m, struct error *e)
 		return error_set(e, EINVAL, "process.terminal: needs --console-socket");
 	if (!c->process.terminal && m->o->console_socket)
 		return error_set(e, EINVAL, "--console-socket: config.json asks for no terminal (process.terminal)");
-	if (c->has_rdt && access("/sys/fs/resctrl/schemata", F_OK) < 0)
-		return error_set(e, EOPNOTSUPP, "linux.intelRdt: this machine has no resctrl file system");
+	if (c->has_rdt)
+		return error_set(e, EOPNOTSUPP, "linux.intelRdt: %s", access("/sys/fs/resctrl/schemata", F_OK) < 0 ?
+				 "this machine has no resctrl file system" : "is not supported");
 	return 0;
 }
 

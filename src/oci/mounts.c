@@ -40,6 +40,7 @@ static const struct {
 	const char *name;
 } sb_names[] = {
 	{ MS_SYNCHRONOUS, "sync" }, { MS_DIRSYNC, "dirsync" }, { MS_LAZYTIME, "lazytime" }, { MS_MANDLOCK, "mand" },
+	{ MS_I_VERSION, "iversion" },
 };
 
 /* Those whose files the policy labels: the kernel takes no "context" for them, or none in a user namespace. */

@@ -240,6 +240,13 @@ static int mount_one(const json_t *j, const char *where, void *element, struct e
 		return oci_missing(e, where, "type");
 	if (m->bind && (!m->source || !*m->source))
 		return oci_missing(e, where, "source");
+	/* What is there already has the options of its own file system, which mount(2) would leave as they are without a word. */
+	if ((m->bind || (m->sb_flags & MS_REMOUNT)) && (m->data || (m->sb_flags & ~(unsigned long)MS_REMOUNT))) {
+		_cleanup_free_ char *safe = m->data ? str_escape(m->data) : NULL;
+
+		return error_set(e, EINVAL, "%s.options: %s%s%s: a bind mount cannot have options of a file system", where,
+				 safe ? "\"" : "", safe ? safe : "sync, dirsync, lazytime, mand or iversion", safe ? "\"" : "");
+	}
 	if (m->idmap && !m->bind)
 		return error_set(e, EINVAL, "%s: only bind mounts can be idmapped", where);
 	if (m->tmpcopyup && !streq(m->type, "tmpfs"))

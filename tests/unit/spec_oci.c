@@ -259,6 +259,9 @@ static void bad_mounts_and_hooks(void **state)
 		{ "'mounts': [{'destination': '/a', 'options': ['rbind']}]", "mounts[0].source: is missing" },
 		{ "'mounts': [{'destination': '/a', 'type': 'tmpfs', 'options': 'ro'}]", "mounts[0].options" },
 		{ "'mounts': [{'destination': '/a', 'type': 'tmpfs', 'options': [1]}]", "mounts[0].options[0]: not a string" },
+		{ "'mounts': [{'destination': '/a', 'source': '/', 'options': ['bind', 'size=5']}]", "mounts[0].options: \"size=5\": a bind" },
+		{ "'mounts': [{'destination': '/a', 'source': '/', 'options': ['bind', 'dirsync']}]", "mounts[0].options: sync, dirsync" },
+		{ "'mounts': [{'destination': '/a', 'type': 'tmpfs', 'options': ['remount', 'size=5']}]", "mounts[0].options: \"size=5\"" },
 		{ "'mounts': [{'destination': '/a', 'type': 'proc', 'options': ['tmpcopyup']}]", "tmpcopyup is for a tmpfs" },
 		{ "'mounts': [{'destination': '/a', 'type': 'tmpfs', 'options': ['idmap']}]", "only bind mounts can be idmapped" },
 		{ "'mounts': [{'destination': '/a', 'source': '/', 'options': ['bind', 'idmap']}]", "mounts[0]: an idmapped mount" },
@@ -403,13 +406,13 @@ static void values_are_kept(void **state)
 
 	/* options in their order; the last one of a kind wins */
 	good("'mounts': [{'destination': '/a', 'source': '/b', 'options': ['rbind', 'ro', 'rw', 'nosuid', 'rro', 'noatime',"
-	     " 'rprivate', 'size=5', 'mode=1777']}]", &c);
+	     " 'rprivate']}, {'destination': '/c', 'type': 'tmpfs', 'options': ['size=5', 'nosuid', 'mode=1777']}]", &c);
 	assert_true(c.mounts[0].bind && c.mounts[0].rbind);
 	assert_true(c.mounts[0].attr_set == (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME));
 	assert_true(c.mounts[0].attr_clr == (MOUNT_ATTR_RDONLY | MOUNT_ATTR__ATIME));
 	assert_true(c.mounts[0].rec_set == MOUNT_ATTR_RDONLY);
 	assert_true(c.mounts[0].n_propagation == 1 && c.mounts[0].propagation[0] == (MS_PRIVATE | MS_REC));
-	assert_string_equal(c.mounts[0].data, "size=5,mode=1777");
+	assert_string_equal(c.mounts[1].data, "size=5,mode=1777");
 	oci_config_free(&c);
 }
 
