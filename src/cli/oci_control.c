@@ -66,7 +66,7 @@ const struct cli_command cmd_oci_resume = {
 /* --- update ------------------------------------------------------------------------------------------------------ */
 
 struct update_options {
-	char *resources;
+	char *resources, *l3_cache, *mem_bw;
 	char *value[20]; /* in the order of `fields` */
 };
 
@@ -103,6 +103,8 @@ static const struct cli_option update_table[] = {
 	FIELD(13, "kernel-memory", "BYTES", "kernel memory limit"),
 	FIELD(14, "kernel-memory-tcp", "BYTES", "memory limit of TCP buffers"),
 	FIELD(15, "pids-limit", "N", "tasks, -1 for no limit"),
+	CLI_OPT(struct update_options, l3_cache, "l3-cache-schema", 0, CLI_STRING, "SCHEMA", NULL, NULL),
+	CLI_OPT(struct update_options, mem_bw, "mem-bw-schema", 0, CLI_STRING, "SCHEMA", NULL, NULL),
 	CLI_END,
 };
 
@@ -171,6 +173,8 @@ static int run_update(void *options, int argc, char **argv, struct error *e)
 
 	(void)argc;
 	oci_container_init(&c);
+	if (o->l3_cache || o->mem_bw)
+		return error_set(e, EOPNOTSUPP, "--%s-schema: linux.intelRdt is not supported", o->l3_cache ? "l3-cache" : "mem-bw");
 	r = open_with_cgroup(argv[0], &c, &cg, e);
 	if (r == 0 && oci_container_status(&c) == OCI_STOPPED)
 		r = error_set(e, EINVAL, "container not running");

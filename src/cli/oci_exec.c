@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct exec_options {
-	char *console_socket, *cwd, *user, *process, *pid_file, *label, *apparmor;
+	char *console_socket, *pidfd_socket, *cwd, *user, *process, *pid_file, *label, *apparmor;
 	char **env, **groups, **caps, **cgroups;
 	uint64_t preserve_fds;
 	bool tty, detach, no_new_privs, ignore_paused, no_subreaper;
@@ -24,6 +24,7 @@ static const struct cli_option exec_table[] = {
 	CLI_OPT(struct exec_options, pid_file, "pid-file", 0, CLI_STRING, "FILE", "gets the pid of the new process", "files"),
 	CLI_OPT(struct exec_options, tty, "tty", 't', CLI_FLAG, NULL, "with a terminal", NULL),
 	CLI_OPT(struct exec_options, console_socket, "console-socket", 0, CLI_STRING, "SOCKET", "UNIX socket to which the terminal goes", "files"),
+	CLI_OPT(struct exec_options, pidfd_socket, "pidfd-socket", 0, CLI_STRING, "SOCKET", "UNIX socket that gets a pidfd of the process", "files"),
 	CLI_OPT(struct exec_options, cwd, "cwd", 0, CLI_STRING, "DIR", "working directory", NULL),
 	CLI_OPT(struct exec_options, env, "env", 'e', CLI_LIST, "NAME=VALUE", "add to the environment", NULL),
 	CLI_OPT(struct exec_options, user, "user", 'u', CLI_STRING, "UID[:GID]", "who it runs as", NULL),
@@ -166,7 +167,7 @@ static int run_exec(void *options, int argc, char **argv, struct error *e)
 	_cleanup_oci_config_ struct oci_config cfg = { 0 };
 	_cleanup_close_ int pidfd = -1, tty = -1;
 	struct oci_started s;
-	struct oci_exec x = { .process = &cfg.process, .console_socket = o->console_socket, .pid_file = o->pid_file,
+	struct oci_exec x = { .process = &cfg.process, .console_socket = o->console_socket, .pid_file = o->pid_file, .pidfd_socket = o->pidfd_socket,
 			      .cgroups = o->cgroups, .ignore_paused = o->ignore_paused };
 	int code = 0, r;
 

@@ -6,6 +6,7 @@
 #include "oci/create.h"
 
 #include <fcntl.h>
+#include <regex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,16 +21,18 @@ struct oci_caller oci_caller(void)
 /* --- create ------------------------------------------------------------------------------------------------------ */
 
 struct create_cli {
-	char *bundle, *console_socket, *pid_file;
+	char *bundle, *config, *console_socket, *pid_file, *pidfd_socket;
 	uint64_t preserve;
 	bool no_pivot, no_new_keyring;
 };
 
 static const struct cli_option create_options[] = {
 	CLI_OPT(struct create_cli, bundle, "bundle", 'b', CLI_STRING, "DIR", "folder with config.json (the working directory)", "dirs"),
+	CLI_OPT(struct create_cli, config, "config", 0, CLI_STRING, "FILE", "in place of the bundle's config.json", "files"),
 	CLI_OPT(struct create_cli, console_socket, "console-socket", 0, CLI_STRING, "SOCKET",
 		"UNIX socket that gets the terminal's outer side", "files"),
 	CLI_OPT(struct create_cli, pid_file, "pid-file", 0, CLI_STRING, "FILE", "write the container's process id there", "files"),
+	CLI_OPT(struct create_cli, pidfd_socket, "pidfd-socket", 0, CLI_STRING, "SOCKET", "UNIX socket that gets a pidfd of the process", "files"),
 	CLI_OPT(struct create_cli, preserve, "preserve-fds", 0, CLI_U64, "N", "pass descriptors 3 to 2 + N on", NULL),
 	CLI_OPT(struct create_cli, no_pivot, "no-pivot", 0, CLI_FLAG, NULL, "move the root instead of pivot_root(2)", NULL),
 	CLI_OPT(struct create_cli, no_new_keyring, "no-new-keyring", 0, CLI_FLAG, NULL, "keep the caller's session keyring", NULL),
@@ -50,7 +53,8 @@ int oci_preserve(uint64_t n, unsigned *out, struct error *e)
 static int create(void *opts, int argc, char **argv, struct error *e)
 {
 	const struct create_cli *o = opts;
-	struct oci_create_options co = { .bundle = o->bundle, .console_socket = o->console_socket, .pid_file = o->pid_file,
+	struct oci_create_options co = { .bundle = o->bundle, .config = o->config, .console_socket = o->console_socket, .pid_file = o->pid_file,
+					 .pidfd_socket = o->pidfd_socket,
 					 .no_pivot = o->no_pivot, .no_new_keyring = o->no_new_keyring };
 	_cleanup_oci_container_ struct oci_container c;
 	struct oci_caller caller = oci_caller();
@@ -127,14 +131,41 @@ const struct cli_command cmd_oci_state = {
 	.run = state,
 };
 
+/* --- one, or all whose id matches -------------------------------------------------------------------------------- */
+
+/* crun's --regex: each container of which `pattern` (regex(7)) matches a part of the id. All are tried, the first error counts. */
+static int each_matching(const char *pattern, int (*act)(const char *id, const void *ctx, struct error *e), const void *ctx, struct error *e)
+{
+	_cleanup_free_ char *safe = str_escape(pattern);
+	_cleanup_strv_ char **ids = NULL;
+	regex_t re;
+	int r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
+
+	if (r != 0)
+		return error_set(e, EINVAL, "--regex: \"%s\" is no regular expression", safe);
+	r = oci_container_list(oci_global.root, &ids, e);
+	strv_foreach(id, ids) {
+		struct error own = { 0 };
+		int one = regexec(&re, *id, 0, NULL, 0) == 0 ? act(*id, ctx, &own) : 0;
+
+		if (one < 0 && r == 0) {
+			*e = own;
+			r = one;
+		}
+	}
+	regfree(&re);
+	return r;
+}
+
 /* --- kill -------------------------------------------------------------------------------------------------------- */
 
 struct kill_cli {
-	bool all;
+	bool all, regex;
 };
 
 static const struct cli_option kill_options[] = {
 	CLI_OPT(struct kill_cli, all, "all", 'a', CLI_FLAG, NULL, "to all processes of the container", NULL),
+	CLI_OPT(struct kill_cli, regex, "regex", 'r', CLI_FLAG, NULL, "to each container whose id the expression ID matches", NULL),
 	CLI_END,
 };
 
@@ -164,18 +195,31 @@ static int signal_number(const char *word, int *sig, struct error *e)
 	return error_set(e, EINVAL, "unknown signal \"%s\"", safe);
 }
 
+struct killing {
+	int sig;
+	bool all;
+};
+
+static int kill_one(const char *id, const void *ctx, struct error *e)
+{
+	const struct killing *k = ctx;
+	_cleanup_oci_container_ struct oci_container c;
+	int r;
+
+	oci_container_init(&c);
+	r = oci_container_open(oci_global.root, id, true, &c, e);
+	return r < 0 ? r : oci_kill(&c, k->sig, k->all, e);
+}
+
 static int kill_(void *opts, int argc, char **argv, struct error *e)
 {
 	const struct kill_cli *o = opts;
-	_cleanup_oci_container_ struct oci_container c;
-	int sig = SIGTERM, r = 0;
+	struct killing k = { SIGTERM, o->all };
+	int r = argc > 1 ? signal_number(argv[1], &k.sig, e) : 0;
 
-	oci_container_init(&c);
-	if (argc > 1)
-		r = signal_number(argv[1], &sig, e);
-	if (r == 0)
-		r = oci_container_open(oci_global.root, argv[0], true, &c, e);
-	return r < 0 ? r : oci_kill(&c, sig, o->all, e);
+	if (r < 0)
+		return r;
+	return o->regex ? each_matching(argv[0], kill_one, &k, e) : kill_one(argv[0], &k, e);
 }
 
 const struct cli_command cmd_oci_kill = {
@@ -193,26 +237,34 @@ const struct cli_command cmd_oci_kill = {
 /* --- delete ------------------------------------------------------------------------------------------------------ */
 
 struct delete_cli {
-	bool force;
+	bool force, regex;
 };
 
 static const struct cli_option delete_options[] = {
 	CLI_OPT(struct delete_cli, force, "force", 'f', CLI_FLAG, NULL, "end it first, if it runs; one that does not exist is fine", NULL),
+	CLI_OPT(struct delete_cli, regex, "regex", 'r', CLI_FLAG, NULL, "each container whose id the expression ID matches", NULL),
 	CLI_END,
 };
+
+static int delete_one(const char *id, const void *ctx, struct error *e)
+{
+	const struct delete_cli *o = ctx;
+	_cleanup_oci_container_ struct oci_container c;
+	int r;
+
+	oci_container_init(&c);
+	r = oci_container_open(oci_global.root, id, true, &c, e);
+	if (r == -ENOENT && o->force)
+		return 0;
+	return r < 0 ? r : oci_delete(&c, o->force, e);
+}
 
 static int delete_(void *opts, int argc, char **argv, struct error *e)
 {
 	const struct delete_cli *o = opts;
-	_cleanup_oci_container_ struct oci_container c;
-	int r;
 
 	(void)argc;
-	oci_container_init(&c);
-	r = oci_container_open(oci_global.root, argv[0], true, &c, e);
-	if (r == -ENOENT && o->force)
-		return 0;
-	return r < 0 ? r : oci_delete(&c, o->force, e);
+	return o->regex ? each_matching(argv[0], delete_one, o, e) : delete_one(argv[0], o, e);
 }
 
 const struct cli_command cmd_oci_delete = {

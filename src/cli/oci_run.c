@@ -10,16 +10,18 @@
 #include <sys/prctl.h>
 
 struct run_cli {
-	char *bundle, *console_socket, *pid_file;
+	char *bundle, *config, *console_socket, *pid_file, *pidfd_socket;
 	uint64_t preserve;
 	bool no_pivot, no_new_keyring, detach, keep, no_subreaper;
 };
 
 static const struct cli_option options[] = {
 	CLI_OPT(struct run_cli, bundle, "bundle", 'b', CLI_STRING, "DIR", "folder with config.json (the working directory)", "dirs"),
+	CLI_OPT(struct run_cli, config, "config", 0, CLI_STRING, "FILE", "in place of the bundle's config.json", "files"),
 	CLI_OPT(struct run_cli, console_socket, "console-socket", 0, CLI_STRING, "SOCKET",
 		"UNIX socket that gets the terminal's outer side", "files"),
 	CLI_OPT(struct run_cli, pid_file, "pid-file", 0, CLI_STRING, "FILE", "write the container's process id there", "files"),
+	CLI_OPT(struct run_cli, pidfd_socket, "pidfd-socket", 0, CLI_STRING, "SOCKET", "UNIX socket that gets a pidfd of the process", "files"),
 	CLI_OPT(struct run_cli, preserve, "preserve-fds", 0, CLI_U64, "N", "pass descriptors 3 to 2 + N on", NULL),
 	CLI_OPT(struct run_cli, no_pivot, "no-pivot", 0, CLI_FLAG, NULL, "move the root instead of pivot_root(2)", NULL),
 	CLI_OPT(struct run_cli, no_new_keyring, "no-new-keyring", 0, CLI_FLAG, NULL, "keep the caller's session keyring", NULL),
@@ -46,7 +48,8 @@ int oci_wait_and_delete(struct oci_container *c, int tty, bool keep, struct erro
 static int run(void *opts, int argc, char **argv, struct error *e)
 {
 	const struct run_cli *o = opts;
-	struct oci_create_options co = { .bundle = o->bundle, .console_socket = o->console_socket, .pid_file = o->pid_file,
+	struct oci_create_options co = { .bundle = o->bundle, .config = o->config, .console_socket = o->console_socket, .pid_file = o->pid_file,
+					 .pidfd_socket = o->pidfd_socket,
 					 .no_pivot = o->no_pivot, .no_new_keyring = o->no_new_keyring, .starts_now = true };
 	_cleanup_oci_container_ struct oci_container c;
 	struct oci_caller caller = oci_caller();

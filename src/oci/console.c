@@ -47,6 +47,13 @@ int oci_console_send(int sock, int ptmx, struct error *e)
 	return r < 0 ? error_errno(e, r, "cannot send the terminal to the console socket") : 0;
 }
 
+int oci_pidfd_send(int sock, int pidfd, struct error *e)
+{
+	int r = socket_send(sock, "pidfd", strlen("pidfd"), &pidfd, 1);
+
+	return r < 0 ? error_errno(e, r, "cannot send the pidfd to the pidfd socket") : 0;
+}
+
 int oci_notify_send(int sock, int listener, const struct oci_container *c, pid_t pid, const char *status,
 		    const struct oci_config *cfg, struct error *e)
 {

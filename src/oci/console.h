@@ -10,6 +10,9 @@ int oci_socket_connect(const char *path, const char *what, struct error *e);
 /* The terminal's outer side, with its name as the message, as runc and crun send it. */
 int oci_console_send(int sock, int ptmx, struct error *e);
 
+/* A pidfd (pidfd_open(2)), with that word as the message, as runc sends it. */
+int oci_pidfd_send(int sock, int pidfd, struct error *e);
+
 /*
  * The listener with the "container process state" of config-linux.md: of process `pid` (as the host numbers it), which is the
  * container's first one ("creating") or one that joins it ("running").

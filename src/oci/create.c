@@ -38,12 +38,13 @@ struct making {
 	int pidfd;
 	int *tty;     /* where the terminal's outer side goes, NULL: to the console socket */
 	int tty_sock; /* it comes by this */
+	int pidfd_sock; /* --pidfd-socket, -1: none */
 	bool hooks_ran, cgroup_made;
 };
 
 /* --- what is asked for ------------------------------------------------------------------------------------------- */
 
-int oci_bundle_open(const char *bundle, struct oci_container *c, struct oci_config *cfg, struct error *e)
+int oci_bundle_open(const char *bundle, const char *config, struct oci_container *c, struct oci_config *cfg, struct error *e)
 {
 	char path[PATH_MAX], *full = realpath(bundle ? bundle : ".", path);
 	_cleanup_free_ char *safe = str_escape(bundle ? bundle : ".");
@@ -56,9 +57,9 @@ int oci_bundle_open(const char *bundle, struct oci_container *c, struct oci_conf
 	fd = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(e, errno, "bundle %s", safe);
-	r = oci_config_read(fd, cfg, NULL, e);
+	r = config ? oci_config_read(AT_FDCWD, config, cfg, NULL, e) : oci_config_read(fd, "config.json", cfg, NULL, e);
 	if (r < 0)
-		return error_wrap(e, "bundle %s", safe);
+		return config ? error_wrap(e, "--config %s", config) : error_wrap(e, "bundle %s", safe);
 	c->rootfs = cfg->rootfs[0] == '/' ? xstrdup(cfg->rootfs) : xasprintf("%s/%s", full, cfg->rootfs);
 	c->version = xstrdup(cfg->version);
 	c->annotations = json_incref(cfg->annotations);
@@ -173,6 +174,11 @@ static int connect_sockets(struct making *m, struct error *e)
 		if (m->init.console < 0)
 			return m->init.console;
 	}
+	if (m->o->pidfd_socket) {
+		m->pidfd_sock = oci_socket_connect(m->o->pidfd_socket, "--pidfd-socket", e);
+		if (m->pidfd_sock < 0)
+			return m->pidfd_sock;
+	}
 	if (m->cfg.seccomp.notifies) {
 		m->init.notify = oci_socket_connect(m->cfg.seccomp.listener_path, "linux.seccomp.listenerPath", e);
 		if (m->init.notify < 0)
@@ -183,12 +189,12 @@ static int connect_sockets(struct making *m, struct error *e)
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
 
-int oci_bundle_keep(const struct oci_container *c, struct error *e)
+int oci_bundle_keep(const struct oci_container *c, const char *config, struct error *e)
 {
 	_cleanup_close_ int bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ char *data = NULL;
 	size_t n;
-	int r = bundle < 0 ? -errno : file_read(bundle, "config.json", OCI_CONFIG_MAX, &data, &n);
+	int r = bundle < 0 ? -errno : file_read(config ? AT_FDCWD : bundle, config ? config : "config.json", OCI_CONFIG_MAX, &data, &n);
 
 	if (r == 0)
 		r = file_replace(c->dir_fd, "config.json", data, n, 0600, false);
@@ -200,7 +206,7 @@ static int prepare(struct making *m, struct error *e)
 	int r = oci_process_label_check(&m->cfg.process, m->cfg.mount_label, e);
 
 	if (r == 0)
-		r = oci_bundle_keep(m->c, e);
+		r = oci_bundle_keep(m->c, m->o->config, e);
 	if (r == 0)
 		r = connect_sockets(m, e);
 	if (r == 0)
@@ -308,6 +314,8 @@ static int follow(struct making *m, struct error *e)
 		r = oci_container_save(m->c, e);
 	if (r == 0 && m->o->pid_file)
 		r = oci_pid_file(m->o->pid_file, m->c->pid, e);
+	if (r == 0 && m->pidfd_sock >= 0)
+		r = oci_pidfd_send(m->pidfd_sock, m->pidfd, e);
 	if (r == 0)
 		r = go(m, e);
 	/* Its end of the socket closes once it no longer dies with us. */
@@ -406,7 +414,7 @@ static void pass_notify_socket(struct making *m)
 int oci_create(const struct oci_caller *caller, const char *id, const struct oci_create_options *o, struct oci_container *c,
 	       int *tty, struct error *e)
 {
-	struct making m = { .caller = caller, .o = o, .c = c, .sync = -1, .pidfd = -1, .tty = tty, .tty_sock = -1,
+	struct making m = { .caller = caller, .o = o, .c = c, .sync = -1, .pidfd = -1, .tty = tty, .tty_sock = -1, .pidfd_sock = -1,
 			    .init = { .listener = -1, .console = -1,
 			    .notify = -1, .sync = -1, .no_pivot = o->no_pivot, .no_keyring = o->no_new_keyring, .starts_now = o->starts_now } };
 	int r;
@@ -419,7 +427,7 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 		return r;
 	m.init.cfg = &m.cfg;
 	m.init.container = c;
-	r = oci_bundle_open(o->bundle, c, &m.cfg, e);
+	r = oci_bundle_open(o->bundle, o->config, c, &m.cfg, e);
 	if (r == 0)
 		r = check(&m, e);
 	if (r == 0)
@@ -441,6 +449,7 @@ int oci_create(const struct oci_caller *caller, const char *id, const struct oci
 	cleanup_close(&m.sync);
 	cleanup_close(&m.pidfd);
 	cleanup_close(&m.tty_sock);
+	cleanup_close(&m.pidfd_sock);
 	cleanup_close(&m.init.listener);
 	cleanup_close(&m.init.console);
 	cleanup_close(&m.init.notify);

@@ -26,8 +26,10 @@ struct oci_caller { /* global options */
 
 struct oci_create_options {
 	const char *bundle;	    /* NULL: the working directory */
+	const char *config;	    /* NULL: the bundle's config.json */
 	const char *console_socket; /* NULL: none */
 	const char *pid_file;
+	const char *pidfd_socket;   /* gets a pidfd of the container's process; NULL: none */
 	unsigned preserve_fds;
 	bool no_pivot, no_new_keyring;
 	bool starts_now;	    /* oci_start() follows at once: what waits for it need not be small */
@@ -48,7 +50,10 @@ int oci_delete(struct oci_container *c, bool force, struct error *e);
 /* Writes the pid that a caller waits for, in one step. */
 int oci_pid_file(const char *path, pid_t pid, struct error *e);
 
-/* What create and restore share: config.json of the bundle, what brig.conf adds, and the copy that ROOT/ID keeps. */
-int oci_bundle_open(const char *bundle, struct oci_container *c, struct oci_config *cfg, struct error *e);
+/*
+ * What create and restore share: config.json of the bundle (or the file `config`, NULL: none), what brig.conf adds, and the
+ * copy that ROOT/ID keeps.
+ */
+int oci_bundle_open(const char *bundle, const char *config, struct oci_container *c, struct oci_config *cfg, struct error *e);
 int oci_bundle_settings(struct oci_container *c, struct error *e);
-int oci_bundle_keep(const struct oci_container *c, struct error *e);
+int oci_bundle_keep(const struct oci_container *c, const char *config, struct error *e);

@@ -45,7 +45,7 @@ struct joining {
 	int enter;	/* CLONE_NEW* of the namespaces that are not ours already */
 	int joins[OCI_CG_HIERARCHIES];
 	size_t n_joins;
-	int console, notify; /* connected sockets, -1: none */
+	int console, notify, pidfd; /* connected sockets, -1: none */
 	int sync;	/* of the new process */
 	int ruleset;	/* Landlock; -1: none */
 	int root;	/* the container's root, where its mount namespace is one that others are in; -1 */
@@ -270,7 +270,12 @@ static int prepare(struct joining *j, struct error *e)
 	_cleanup_oci_cgroup_ struct oci_cgroup cg = { 0 };
 	int r;
 
-	j->console = j->notify = -1;
+	j->console = j->notify = j->pidfd = -1;
+	if (j->x->pidfd_socket) {
+		j->pidfd = oci_socket_connect(j->x->pidfd_socket, "--pidfd-socket", e);
+		if (j->pidfd < 0)
+			return j->pidfd;
+	}
 	if (j->x->process->terminal && j->x->console_socket) {
 		j->console = oci_socket_connect(j->x->console_socket, "console socket", e);
 		if (j->console < 0)
@@ -292,9 +297,11 @@ static int prepare(struct joining *j, struct error *e)
 }
 
 /* Written before the program runs: the caller takes the pid from there to watch it. */
-static int record(const struct joining *j, pid_t pid, struct error *e)
+static int record(const struct joining *j, const struct oci_started *s, struct error *e)
 {
-	return j->x->pid_file ? oci_pid_file(j->x->pid_file, pid, e) : 0;
+	int r = j->x->pid_file ? oci_pid_file(j->x->pid_file, s->pid, e) : 0;
+
+	return r == 0 && j->pidfd >= 0 ? oci_pidfd_send(j->pidfd, s->pidfd, e) : r;
 }
 
 static int follow(const struct joining *j, int sync, struct oci_started *out, struct error *e)
@@ -305,7 +312,7 @@ static int follow(const struct joining *j, int sync, struct oci_started *out, st
 	if (r < 0 || n == 0)
 		out->tty = -1;
 	if (r == 0)
-		r = record(j, out->pid, e);
+		r = record(j, out, e);
 	if (r < 0)
 		return r;
 	r = sync_send(sync, SYNC_START, &out->pid, sizeof(pid_t), NULL, 0);
@@ -361,7 +368,7 @@ static int spawn(struct joining *j, struct oci_started *out, struct error *e)
 int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct oci_exec *x, struct oci_started *out,
 	     struct error *e)
 {
-	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1, .ruleset = -1, .root = -1 };
+	struct joining j = { .c = c, .cfg = cfg, .x = x, .console = -1, .notify = -1, .pidfd = -1, .ruleset = -1, .root = -1 };
 	int r;
 
 	*out = (struct oci_started){ .pidfd = -1, .tty = -1 };
@@ -377,6 +384,7 @@ int oci_exec(struct oci_container *c, const struct oci_config *cfg, const struct
 	free(j.filter);
 	cleanup_close(&j.console);
 	cleanup_close(&j.notify);
+	cleanup_close(&j.pidfd);
 	cleanup_close(&j.root);
 	return r;
 }

@@ -8,6 +8,7 @@ struct oci_exec {
 	struct oci_process *process;
 	const char *console_socket; /* process->terminal: its outer side goes there; NULL: it is handed out */
 	const char *pid_file;	    /* gets the new process's pid, NULL: none */
+	const char *pidfd_socket;   /* gets a pidfd of it, NULL: none */
 	char **cgroups;		    /* "[CONTROLLER,...:]PATH" below the container's own; NULL: in that */
 	unsigned preserve;	    /* descriptors 3 to 2 + preserve go to the program */
 	bool ignore_paused;	    /* joins a paused container: the program runs when it is resumed */

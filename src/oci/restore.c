@@ -392,7 +392,7 @@ int oci_restore(const struct oci_caller *caller, const char *id, const struct oc
 
 	if (r < 0)
 		return r;
-	r = oci_bundle_open(o->bundle, c, &m.cfg, e);
+	r = oci_bundle_open(o->bundle, NULL, c, &m.cfg, e);
 	if (r == 0)
 		r = oci_bundle_settings(c, e);
 	if (r == 0)
@@ -400,7 +400,7 @@ int oci_restore(const struct oci_caller *caller, const char *id, const struct oc
 	if (r == 0)
 		r = arguments(&m, criu, e);
 	if (r == 0)
-		r = oci_bundle_keep(c, e);
+		r = oci_bundle_keep(c, NULL, e);
 	if (r == 0)
 		r = make_places(&m, e);
 	if (r == 0)

@@ -235,7 +235,7 @@ enum oci_status oci_container_status(const struct oci_container *c)
 
 int oci_container_config(const struct oci_container *c, struct oci_config *out, struct error *e)
 {
-	int r = oci_config_read(c->dir_fd, out, NULL, e);
+	int r = oci_config_read(c->dir_fd, "config.json", out, NULL, e);
 
 	return r < 0 ? error_wrap(e, "container %s", c->id) : 0;
 }

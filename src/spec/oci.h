@@ -271,8 +271,8 @@ static inline void cleanup_oci_config(struct oci_config *c)
 
 /* From a parsed document. On failure *c is empty and the error begins with "config.json: PATH". */
 int oci_config_parse(const json_t *j, struct oci_config *c, struct error *e);
-/* From the bundle folder; *doc, when wanted, gets the document (a new reference). */
-int oci_config_read(int bundle_fd, struct oci_config *c, json_t **doc, struct error *e);
+/* From a file below the folder `at`; *doc, when wanted, gets the document (a new reference). Errors call it config.json. */
+int oci_config_read(int at, const char *path, struct oci_config *c, json_t **doc, struct error *e);
 
 /* A "process" object alone, for `exec --process`. `where` names it in errors. */
 int oci_process_parse(const json_t *j, const char *where, struct oci_process *p, struct error *e);

@@ -473,12 +473,12 @@ int oci_config_parse(const json_t *j, struct oci_config *c, struct error *e)
 	return error_wrap(e, "config.json");
 }
 
-int oci_config_read(int bundle_fd, struct oci_config *c, json_t **doc, struct error *e)
+int oci_config_read(int at, const char *path, struct oci_config *c, json_t **doc, struct error *e)
 {
 	_cleanup_free_ char *data = NULL, *longer = NULL;
 	_cleanup_json_ json_t *j = NULL;
 	size_t n;
-	int r = file_read(bundle_fd, "config.json", OCI_CONFIG_MAX, &data, &n);
+	int r = file_read(at, path, OCI_CONFIG_MAX, &data, &n);
 
 	*c = (struct oci_config){ .process.umask = -1 };
 	if (r == -EFBIG)

@@ -247,3 +247,96 @@ pid_of() { oci state "$1" | jq .pid; }
     assert_line "CapBnd $(awk '/^CapBnd/ { print $2 }' "/proc/$(pid_of c)/status" | sed 's/^0*//')"
     assert_line 'ns/pid [0-9]+, not the host'
 }
+
+@test "kill and delete --regex: each container whose id matches, and no other" {
+    local id
+    for id in web-1 web-2 db-1; do started $id; done
+    run oci kill --regex '[' KILL
+    assert_exit 1
+    assert_line 'is no regular expression'
+    run oci delete --regex '^web-'
+    assert_exit 1
+    assert_line 'web-1 that is not stopped'
+    oci kill --regex '^web-' KILL
+    oci_await web-1 stopped
+    oci_await web-2 stopped
+    assert_eq "$(oci_status db-1)" running
+    oci delete --regex '^web-'
+    assert_eq "$(ls "$STATES")" db-1
+    oci delete --regex --force 'b-[0-9]$'
+    assert_eq "$(ls "$STATES")" ""
+    oci delete --regex nothing
+}
+
+@test "create and run --config: another file in place of the bundle's" {
+    b=$(bundle b "$(runs 'echo of the bundle')")
+    jq '.process.args[2] = "echo of the other"' "$b/config.json" >"$TT/other.json"
+    cd "$TT"
+    run oci run -b "$b" --config other.json one
+    assert_eq "$output" "of the other"
+    jq '.process.args = ["sleep", "1000"] | .hooks = {poststop: [{path: "/bin/sh", args: ["sh", "-c", "touch '"$TT"'/stopped"]}]}' "$b/config.json" >"$TT/other.json"
+    oci create -b "$b" --config "$TT/other.json" two </dev/null >/dev/null
+    rm "$TT/other.json"
+    oci start two
+    oci delete -f two
+    # Its hooks were those of that file, which was kept.
+    [ -e "$TT/stopped" ]
+    run oci create -b "$b" --config "$TT/nope.json" three
+    assert_exit 1
+    assert_line "nope.json"
+    run oci state three
+    assert_exit 1
+}
+
+@test "--pidfd-socket of create, run and exec: a pidfd of the process" {
+    cat >"$TT/receive.py" <<'EOF'
+import array, os, re, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(1)
+open(sys.argv[1] + ".ready", "w").close()
+c, _ = s.accept()
+data, anc, _, _ = c.recvmsg(100, socket.CMSG_SPACE(4))
+fd = array.array("i", anc[0][2])[0]
+pid = re.search(r"^Pid:\s*(\d+)", open(f"/proc/self/fdinfo/{fd}").read(), re.M)[1]
+open(sys.argv[1] + ".got", "w").write(data.decode() + " " + pid)
+EOF
+    receive() {
+        rm -f "$TT/sock"*
+        python3 "$TT/receive.py" "$TT/sock" 3>&- &
+        receiver=$!
+        wait_for 10 test -e "$TT/sock.ready"
+    }
+    got() {
+        wait_for 10 process_is_gone "$receiver"
+        cat "$TT/sock.got"
+    }
+    b=$(bundle b '.process.args = ["/bin/sleep", "1000"]')
+    receive
+    oci create -b "$b" --pidfd-socket "$TT/sock" one </dev/null >/dev/null
+    assert_eq "$(got)" "pidfd $(pid_of one)"
+    oci start one
+    receive
+    oci exec -d --pid-file "$TT/pid" --pidfd-socket "$TT/sock" one sleep 1000 </dev/null >/dev/null
+    assert_eq "$(got)" "pidfd $(cat "$TT/pid")"
+    oci delete -f one
+    receive
+    oci run -d -b "$b" --pidfd-socket "$TT/sock" two </dev/null >/dev/null
+    assert_eq "$(got)" "pidfd $(pid_of two)"
+    run oci create -b "$b" --pidfd-socket "$TT/nobody" three
+    assert_exit 1
+    assert_line 'pidfd-socket .*/nobody: No such file'
+    run oci state three
+    assert_exit 1
+}
+process_is_gone() { [ -z "$(process_start "$1")" ]; }
+
+@test "update: what is not supported is named" {
+    need_root
+    started c
+    run oci update --l3-cache-schema L3:0=f c
+    assert_exit 1
+    assert_line 'l3-cache-schema: linux.intelRdt is not supported'
+    run oci update --mem-bw-schema MB:0=20 c
+    assert_line 'mem-bw-schema: linux.intelRdt is not supported'
+}
