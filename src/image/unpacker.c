@@ -269,6 +269,21 @@ static int load_descriptor(struct unpacker *u, const struct oci_descriptor *d, c
 	return kind == KIND_INDEX ? load_index(u, doc, claim, depth, e) : load_manifest(u, doc, d, claim, e);
 }
 
+/*
+ * What lies beside the images of a layout and is about them: signatures and attestations under the tags sha256-HEX.sig, .att and sha256-HEX,
+ * and referrers. They are no images, and a load takes none of them.
+ */
+static bool is_about_another(const struct oci_descriptor *d, const json_t *raw)
+{
+	const char *type = json_string_value(json_object_get(raw, "artifactType")), *rest = d->name ? str_after(d->name, "sha256-") : NULL;
+
+	if (type && (str_after(type, "application/vnd.dev.sigstore.bundle") || streq(type, "application/vnd.cncf.notary.signature") ||
+		     streq(type, "application/vnd.oci.empty.v1+json")))
+		return true;
+	return rest && strspn(rest, "0123456789abcdef") == DIGEST_HEX &&
+	       (!rest[DIGEST_HEX] || streq(rest + DIGEST_HEX, ".sig") || streq(rest + DIGEST_HEX, ".att") || streq(rest + DIGEST_HEX, ".sbom"));
+}
+
 static int load_layout(struct unpacker *u, struct error *e)
 {
 	_cleanup_(oci_index_free) struct oci_index x = { 0 };
@@ -276,7 +291,7 @@ static int load_layout(struct unpacker *u, struct error *e)
 	_cleanup_json_ json_t *version = NULL;
 	const char *v = NULL;
 	json_t *doc;
-	size_t n;
+	size_t n, left = 0;
 	int r = source_document(&u->source, "oci-layout", &layout, &n, e);
 
 	if (r < 0)
@@ -305,12 +320,18 @@ static int load_layout(struct unpacker *u, struct error *e)
 		/* Several platforms side by side are common; one that does not fit is an error only if none does. */
 		if (d->attestation)
 			continue;
+		if (is_about_another(d, json_array_get(json_object_get(x.json, "manifests"), i))) {
+			left++;
+			continue;
+		}
 		if (x.n > 1 && !oci_platform_fits(&u->platform, d->os, d->architecture, d->variant))
 			continue;
 		r = load_descriptor(u, d, d->name, 0, e);
 	}
 	if (r == 0 && u->n_loaded == 0)
 		r = error_set(e, EBADMSG, "no image for %s/%s in it", u->platform.os, u->platform.architecture);
+	if (r == 0 && left)
+		note(u, "signatures or attestations in it (%zu) were not taken: what you load needs none here", left);
 	return r;
 }
 

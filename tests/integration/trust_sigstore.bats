@@ -386,3 +386,34 @@ refers() { registry_curl -H 'Accept: application/vnd.oci.image.index.v1+json' "h
     assert_line 'has the digest'
     rm "$BRIG_CONFIG/trust.json"
 }
+
+@test "a layout with signatures beside its image is loaded; they are no images" {
+    local hex dir=$TT/layout kind m n
+    hex=$(digest one)
+    brig pull -q "$IMAGE"
+    brig sign -q --key "$T/a.private" "$IMAGE" >/dev/null
+    manifest_get "$REPO" "sha256-$hex.sig" >"$TT/m"
+    m=$(sha256sum "$TT/m" | cut -d' ' -f1) n=$(stat -c %s "$TT/m")
+    for kind in name referrer alone; do
+        rm -rf "$dir"
+        cp -r "$T/version-one" "$dir"
+        cp "$TT/m" "$dir/blobs/sha256/$m"
+        jq -c --arg k "$kind" --arg d "sha256:$m" --argjson n "$n" --arg m "$MANIFEST" --arg t "sha256-$hex.sig" '
+            (if $k == "alone" then .manifests = [] else . end) | .manifests += [{mediaType: $m, digest: $d, size: $n} +
+            if $k == "referrer" then {artifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}
+            else {annotations: {"org.opencontainers.image.ref.name": $t}} end]' "$dir/index.json" >"$TT/index"
+        cp "$TT/index" "$dir/index.json"
+        run brig load --name "localhost/with-$kind" -i "$dir"
+        if [ "$kind" = alone ]; then
+            assert_exit 125
+            assert_line 'no image for'
+            continue
+        fi
+        assert_ok
+        assert_line 'signatures or attestations in it .1. were not taken'
+        run brig run --rm --net none "localhost/with-$kind"
+        assert_ok
+        assert_line '^one$'
+        brig rmi "localhost/with-$kind" >/dev/null
+    done
+}
