@@ -48,7 +48,9 @@ int oci_bundle_open(const char *bundle, const char *config, struct oci_container
 {
 	char path[PATH_MAX], *full = realpath(bundle ? bundle : ".", path);
 	_cleanup_free_ char *safe = str_escape(bundle ? bundle : ".");
+	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
+	size_t n = 0;
 	int r;
 
 	if (!full)
@@ -57,9 +59,13 @@ int oci_bundle_open(const char *bundle, const char *config, struct oci_container
 	fd = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(e, errno, "bundle %s", safe);
-	r = config ? oci_config_read(AT_FDCWD, config, cfg, NULL, e) : oci_config_read(fd, "config.json", cfg, NULL, e);
+	r = config ? oci_config_read(AT_FDCWD, config, cfg, &text, &n, e) : oci_config_read(fd, "config.json", cfg, &text, &n, e);
 	if (r < 0)
 		return config ? error_wrap(e, "--config %s", config) : error_wrap(e, "bundle %s", safe);
+	/* What was parsed, whatever the bundle has by then. */
+	r = file_replace(c->dir_fd, "config.json", text, n, 0600, false);
+	if (r < 0)
+		return error_errno(e, r, "cannot keep config.json");
 	c->rootfs = cfg->rootfs[0] == '/' ? xstrdup(cfg->rootfs) : xasprintf("%s/%s", full, cfg->rootfs);
 	c->version = xstrdup(cfg->version);
 	c->annotations = json_incref(cfg->annotations);
@@ -189,24 +195,10 @@ static int connect_sockets(struct making *m, struct error *e)
 
 /* --- making ------------------------------------------------------------------------------------------------------ */
 
-int oci_bundle_keep(const struct oci_container *c, const char *config, struct error *e)
-{
-	_cleanup_close_ int bundle = open(c->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_free_ char *data = NULL;
-	size_t n;
-	int r = bundle < 0 ? -errno : file_read(config ? AT_FDCWD : bundle, config ? config : "config.json", OCI_CONFIG_MAX, &data, &n);
-
-	if (r == 0)
-		r = file_replace(c->dir_fd, "config.json", data, n, 0600, false);
-	return r < 0 ? error_errno(e, r, "cannot keep config.json") : 0;
-}
-
 static int prepare(struct making *m, struct error *e)
 {
 	int r = oci_process_label_check(&m->cfg.process, m->cfg.mount_label, e);
 
-	if (r == 0)
-		r = oci_bundle_keep(m->c, m->o->config, e);
 	if (r == 0)
 		r = connect_sockets(m, e);
 	if (r == 0)

@@ -51,9 +51,8 @@ int oci_delete(struct oci_container *c, bool force, struct error *e);
 int oci_pid_file(const char *path, pid_t pid, struct error *e);
 
 /*
- * What create and restore share: config.json of the bundle (or the file `config`, NULL: none), what brig.conf adds, and the
- * copy that ROOT/ID keeps.
+ * What create and restore share: config.json of the bundle (or the file `config`, NULL: none), of which ROOT/ID keeps a copy,
+ * and what brig.conf adds.
  */
 int oci_bundle_open(const char *bundle, const char *config, struct oci_container *c, struct oci_config *cfg, struct error *e);
 int oci_bundle_settings(struct oci_container *c, struct error *e);
-int oci_bundle_keep(const struct oci_container *c, const char *config, struct error *e);

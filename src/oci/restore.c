@@ -400,8 +400,6 @@ int oci_restore(const struct oci_caller *caller, const char *id, const struct oc
 	if (r == 0)
 		r = arguments(&m, criu, e);
 	if (r == 0)
-		r = oci_bundle_keep(c, NULL, e);
-	if (r == 0)
 		r = make_places(&m, e);
 	if (r == 0)
 		r = plan_cgroup(&m, e);

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { STATE_MAX = 2 * OCI_CONFIG_MAX }; /* annotations of any configuration, indented */
+
 const char *const oci_status_names[] = { "creating", "created", "running", "paused", "stopped" };
 
 void oci_container_init(struct oci_container *c)
@@ -98,7 +100,7 @@ int oci_container_make(const char *root, const char *id, struct oci_container *c
 
 static int read_state(struct oci_container *c, struct error *e)
 {
-	_cleanup_json_ json_t *j = json_read(c->dir_fd, "state.json", 1 << 20, e);
+	_cleanup_json_ json_t *j = json_read(c->dir_fd, "state.json", STATE_MAX, e);
 	const char *bundle = NULL, *rootfs = NULL, *version = NULL;
 	int64_t pid = 0, start = 0, created = 0, owner = 0, hooks = -1;
 	json_t *annotations = NULL, *cgroup = NULL;
@@ -235,7 +237,7 @@ enum oci_status oci_container_status(const struct oci_container *c)
 
 int oci_container_config(const struct oci_container *c, struct oci_config *out, struct error *e)
 {
-	int r = oci_config_read(c->dir_fd, "config.json", out, NULL, e);
+	int r = oci_config_read(c->dir_fd, "config.json", out, NULL, NULL, e);
 
 	return r < 0 ? error_wrap(e, "container %s", c->id) : 0;
 }

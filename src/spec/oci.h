@@ -271,8 +271,11 @@ static inline void cleanup_oci_config(struct oci_config *c)
 
 /* From a parsed document. On failure *c is empty and the error begins with "config.json: PATH". */
 int oci_config_parse(const json_t *j, struct oci_config *c, struct error *e);
-/* From a file below the folder `at`; *doc, when wanted, gets the document (a new reference). Errors call it config.json. */
-int oci_config_read(int at, const char *path, struct oci_config *c, json_t **doc, struct error *e);
+/*
+ * From a file below the folder `at`; errors call it config.json. *text, when wanted, gets the bytes that were parsed (the
+ * caller frees) and *size their number.
+ */
+int oci_config_read(int at, const char *path, struct oci_config *c, char **text, size_t *size, struct error *e);
 
 /* A "process" object alone, for `exec --process`. `where` names it in errors. */
 int oci_process_parse(const json_t *j, const char *where, struct oci_process *p, struct error *e);

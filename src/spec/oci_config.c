@@ -473,7 +473,7 @@ int oci_config_parse(const json_t *j, struct oci_config *c, struct error *e)
 	return error_wrap(e, "config.json");
 }
 
-int oci_config_read(int at, const char *path, struct oci_config *c, json_t **doc, struct error *e)
+int oci_config_read(int at, const char *path, struct oci_config *c, char **text, size_t *size, struct error *e)
 {
 	_cleanup_free_ char *data = NULL, *longer = NULL;
 	_cleanup_json_ json_t *j = NULL;
@@ -490,8 +490,10 @@ int oci_config_read(int at, const char *path, struct oci_config *c, json_t **doc
 	if (!j)
 		return e ? e->code : -EBADMSG;
 	r = oci_config_parse(j, c, e);
-	if (r == 0 && doc)
-		*doc = json_incref(j);
+	if (r == 0 && text) {
+		*size = n;
+		*text = steal_ptr(&data);
+	}
 	return r;
 }
 

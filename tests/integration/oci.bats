@@ -66,6 +66,20 @@ teardown() {
     [ "$status" = 137 ]
 }
 
+@test "a configuration with megabytes of annotations, and one that changes after create: what create read counts" {
+    b=$(bundle big "$(runs 'exec sleep 30')" '.annotations = ([range(1000) | {"org.example.\(.)": ("x" * 4096)}] | add)')
+    oci create -b "$b" one </dev/null 3>&-
+    jq '.process.env = ["CHANGED=1"]' "$b/config.json" >"$TT/new"
+    cp "$TT/new" "$b/config.json"
+    oci start one
+    assert_eq "$(oci state one | jq '.annotations | length')" 1000
+    run oci exec one env
+    [ "$status" = 0 ]
+    [[ $output != *CHANGED* ]]
+    oci delete -f one
+    [ -z "$(ls "$STATES")" ]
+}
+
 @test "a program that is not there or may not run fails create with the words that callers know, and leaves nothing" {
     b=$(bundle b '.process.args = ["nosuch"]')
     run oci create -b "$b" one

@@ -45,7 +45,7 @@ static int teardown(void **state)
 static int read_bytes(const char *data, size_t n, struct oci_config *c, struct error *e)
 {
 	assert_int_equal(file_replace(dir_fd, "config.json", data, n, 0600, false), 0);
-	return oci_config_read(dir_fd, "config.json", c, NULL, e);
+	return oci_config_read(dir_fd, "config.json", c, NULL, NULL, e);
 }
 
 /* Single quotes stand for double ones. */
@@ -173,13 +173,13 @@ static void a_missing_file(void **state)
 
 	(void)state;
 	unlinkat(dir_fd, "config.json", 0);
-	assert_int_equal(oci_config_read(dir_fd, "config.json", &c, NULL, &e), -ENOENT);
+	assert_int_equal(oci_config_read(dir_fd, "config.json", &c, NULL, NULL, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "config.json"));
 	/* what is no file is not read, and not waited for */
 	assert_int_equal(mkfifoat(dir_fd, "config.json", 0600), 0);
 	e = (struct error){ 0 };
 	alarm(5);
-	assert_true(oci_config_read(dir_fd, "config.json", &c, NULL, &e) < 0);
+	assert_true(oci_config_read(dir_fd, "config.json", &c, NULL, NULL, &e) < 0);
 	alarm(0);
 	unlinkat(dir_fd, "config.json", 0);
 }
