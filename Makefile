@@ -38,7 +38,8 @@ check-install: deps-build deps-run deps-test
 
 # Beside the engines that are installed; BENCH_PULL=--large: with a pull of 1 GB as well.
 bench: deps-build deps-run deps-bench all
-	@tests/bench/run.py $(BUILD); a=$$?; tests/bench/pull.py $(BENCH_PULL) $(BUILD) && exit $$a
+	@tests/bench/run.py $(BUILD); a=$$?; tests/bench/oci.py $(BUILD) || a=1; \
+		tests/bench/pull.py $(BENCH_PULL) $(BUILD) && exit $$a
 
 # brig vet against clean images and poisoned twins of them; writes docs/vet-quality.md. DESKTOP=--desktop: a desktop as well.
 vet-quality: deps-build deps-run deps-test all
