@@ -237,7 +237,7 @@ life() {
     docker inspect --format '{{.State.Status}}' $name
     docker exec $name true
     docker unpause $name >/dev/null
-    docker stats --no-stream --format '{{.Name}} {{.PIDs}}' $name
+    docker stats --no-stream --format '{{.Name}}' $name
     docker update --memory 64m --memory-swap 128m --cpus 0.5 --cpu-shares 200 --pids-limit 44 --cpuset-cpus 1 --restart no $name
     docker exec $name sh -c "$TELL" | grep -E '^(cgroup|status: Cpus)'
     pid=$(docker inspect --format '{{.State.Pid}}' $name)
