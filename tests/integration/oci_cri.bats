@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# brig-oci as Kubernetes has it called: by containerd's CRI service, as the handler "brig" of a RuntimeClass, and by conmon, as
-# CRI-O does. A kubelet in small (cri.py) has a pod made; what the shim called is recorded on its way.
+# brig-oci as Kubernetes has it called: by containerd's CRI service, as the handler "brig" of a RuntimeClass. A kubelet in
+# small (cri.py) has a pod made; what the shim called is recorded on its way. conmon, which CRI-O uses, calls in oci_podman.bats.
 # shellcheck disable=SC2016,SC2030,SC2031
 
 load lib

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/un.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -626,6 +628,15 @@ static void device_lines_of_v1(void **state)
 
 /* ------------------------------------------------------------------------------------------------------- systemd */
 
+static bool listens(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	return connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
 /* A message bus of our own, which checks each message's marshalling against its signature; its pid, or -1. */
 static pid_t start_bus(const char *dir)
 {
@@ -645,7 +656,8 @@ static pid_t start_bus(const char *dir)
 		execl("/usr/bin/dbus-daemon", "dbus-daemon", option, "--nofork", (char *)NULL);
 		_exit(1);
 	}
-	for (int i = 0; i < 500 && access(socket, F_OK) < 0; i++)
+	/* The file is there a moment before the bus listens. */
+	for (int i = 0; i < 500 && !listens(socket); i++)
 		usleep(10000);
 	return pid;
 }
