@@ -68,7 +68,9 @@ one_failure() {
 work=$(mktemp -d /var/tmp/brig-stage-XXXXXX)
 chmod 0755 "$work"
 made_user=
+watch=
 finish() {
+    [ -z "$watch" ] || kill -- "-$watch" 2>/dev/null
     if [ -n "$keep" ]; then
         echo "kept: $work"
         return
@@ -182,7 +184,7 @@ run_bats() {
     tap=$work/$lane-$name.tap
     say "$name ($lane)"
     # What hangs is best understood while it hangs.
-    local limit=${BRIG_TEST_FILE_TIMEOUT:-1200} watch
+    local limit=${BRIG_TEST_FILE_TIMEOUT:-1200}
     setsid bash -c "sleep $((limit > 60 ? limit - 20 : limit / 2)); echo '# $name: still at it'
         ps -eo pid,ppid,user,stat,wchan:20,etimes,args --forest | grep -v '\]\$' | cut -c1-160 | sed 's/^/# /'" >&2 &
     watch=$!
@@ -190,6 +192,7 @@ run_bats() {
     local ended=${PIPESTATUS[0]} planned seen
     kill -- "-$watch" 2>/dev/null
     wait "$watch" 2>/dev/null
+    watch=
     count_tap "$tap" "$lane $name"
     planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | head -1)
     seen=$(grep -cE '^(not )?ok ' "$tap")

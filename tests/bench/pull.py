@@ -176,6 +176,8 @@ class Docker(Engine):
             self.daemon.kill()
             self.daemon.wait()
         self.daemon, self.daemons = None, ()
+        # dockerd binds its folder to itself, and leaves that.
+        subprocess.run(["umount", "-R", "-l", str(self.store / "data")], capture_output=True)
 
 
 class Bench:
