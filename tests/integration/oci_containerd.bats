@@ -147,7 +147,7 @@ same_run() { crun_it --rm "${@:1:$#-1}" "$IMAGE" same sh -c "${!#}"; }
 # What is done with one container, told without what differs from time to time.
 life() {
     local pid
-    crun_it -d "$IMAGE" life sh -c 'trap "exit 5" TERM; echo up; sleep 1000 & wait' || return
+    crun_it -d "$IMAGE" life sh -c 'trap "exit 5" TERM; sleep 1000 & wait' || return
     pid=$(ctr task ls | awk '$1 == "life" { print $2 }')
     ctr task exec --exec-id e1 life sh -c "exec 2>&1; $TELL"
     ctr task exec --exec-id e2 --user 1000:5 --cwd /tmp life sh -c 'id; pwd; grep -E "^Cap|^Seccomp" /proc/self/status'
