@@ -104,6 +104,11 @@ int oci_cgroup_pids(const struct oci_cgroup *cg, pid_t **pids, size_t *n, struct
 int oci_cgroup_signal(const struct oci_cgroup *cg, int sig, struct error *e);
 /* SIGKILL until none is left; -ETIMEDOUT. */
 int oci_cgroup_kill(const struct oci_cgroup *cg, int timeout_ms, struct error *e);
+/*
+ * Ends the scope that systemd keeps of the container (org.freedesktop.systemd1(5), StopUnit). It does so by itself when it sees
+ * the cgroup empty, which it cannot when the folder is gone first. 0 without a scope, or without systemd.
+ */
+int oci_cgroup_end_scope(const struct oci_cgroup *cg, struct error *e);
 /* Removes the folders with what is below them. -EBUSY: processes. One that is gone is fine. */
 int oci_cgroup_remove(const struct oci_cgroup *cg, struct error *e);
 

@@ -215,6 +215,30 @@ int oci_cgroup_start_scope(struct oci_cgroup *cg, pid_t pid, const struct oci_re
 	return s == 0 ? oci_cgroup_attach(cg, pid, e) : s;
 }
 
+int oci_cgroup_end_scope(const struct oci_cgroup *cg, struct error *e)
+{
+	_cleanup_bus_ struct bus bus = { .fd = -1 };
+	_cleanup_buf_ struct buf body = { 0 };
+	struct bus_reply reply = { 0 };
+	char path[256];
+	int s;
+
+	if (!oci_cgroup_by_systemd(cg) || is_slice(cg))
+		return 0;
+	bus_path(path, sizeof(path));
+	s = bus_open(&bus, path, e);
+	if (s == -ENOENT || s == -ECONNREFUSED)
+		return 0; /* no systemd, no unit */
+	bus_put_string(&body, cg->unit);
+	bus_put_string(&body, "replace");
+	if (s == 0)
+		s = bus_call(&bus, MANAGER, "StopUnit", "ss", &body, &reply, e);
+	/* Mostly it has seen by itself that nobody is left, and forgotten it. */
+	if (s == -EREMOTEIO && streq(reply.name, "org.freedesktop.systemd1.NoSuchUnit"))
+		return 0;
+	return s < 0 ? error_wrap(e, "systemd does not end %s", cg->unit) : 0;
+}
+
 int oci_cgroup_tell_systemd(const struct oci_cgroup *cg, const struct oci_resources *r, struct error *e)
 {
 	_cleanup_bus_ struct bus bus = { .fd = -1 };

@@ -358,6 +358,7 @@ static void undo(struct making *m)
 	if (m->cgroup_made) {
 		oci_cgroup_kill(&m->cg, 5000, &none);
 		oci_cgroup_remove(&m->cg, &none);
+		oci_cgroup_end_scope(&m->cg, &none);
 	}
 	oci_container_drop(m->c, &none);
 }
@@ -566,10 +567,13 @@ int oci_delete(struct oci_container *c, bool force, struct error *e)
 		r = oci_cgroup_remove(&cg, e);
 	if (r < 0 && !force)
 		return r;
+	int ended = c->cgroup ? oci_cgroup_end_scope(&cg, &said) : 0;
 	/* Poststop hooks run after the container is gone; one that fails is told and changes nothing. */
 	int hooks = c->pid > 0 ? read_later(c, OCI_HOOK_POSTSTOP, &cfg, &said) : -1;
 	if (hooks >= 0)
 		r = hooks == 0 ? 0 : oci_hooks_run(&cfg, OCI_HOOK_POSTSTOP, c, "stopped", &said);
+	if (r == 0)
+		r = ended;
 	int d = oci_container_drop(c, e);
 	if (d == 0 && r < 0 && said.code < 0)
 		*e = said;

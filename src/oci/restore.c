@@ -363,6 +363,7 @@ static void undo(struct restoring *m)
 		while (waitpid(-1, NULL, WNOHANG) > 0) /* ours by --restore-sibling */
 			;
 		oci_cgroup_remove(&m->cg, &none);
+		oci_cgroup_end_scope(&m->cg, &none);
 	}
 	oci_container_drop(m->c, &none);
 }

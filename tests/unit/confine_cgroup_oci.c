@@ -698,7 +698,14 @@ static void requests_to_systemd_are_well_formed(void **state)
 		assert_int_equal(oci_cgroup_tell_systemd(&f.cg, &r, &e), -EREMOTEIO);
 		assert_non_null(strstr(e.text, "org.freedesktop.DBus.Error.ServiceUnknown"));
 		memset(&e, 0, sizeof(e));
+		if (i > 0)
+			continue;
+		assert_int_equal(oci_cgroup_end_scope(&f.cg, &e), -EREMOTEIO);
+		assert_non_null(strstr(e.text, "systemd does not end libpod-1234"));
+		assert_non_null(strstr(e.text, "org.freedesktop.DBus.Error.ServiceUnknown"));
+		memset(&e, 0, sizeof(e));
 	}
+	assert_int_equal(oci_cgroup_end_scope(&f.cg, &e), 0); /* a slice may have others' units in it */
 	/* One that it cannot read it does not answer. */
 	assert_int_equal(bus_open(&bus, path, &e), 0);
 	bus_put_u32(&bad, 1000);
