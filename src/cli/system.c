@@ -85,7 +85,8 @@ static bool image_used(const struct containers *all, const char *id)
 /* Layers and files that images share are there once, so that removing one gives back at most its size. */
 static int images_row(const struct containers *all, json_t *rows, struct error *e)
 {
-	static const char *const folders[] = { "images", "objects", "layers", "trees" };
+	/* partial: what pulls that broke off had, for the next one */
+	static const char *const folders[] = { "images", "objects", "layers", "trees", "signatures", "partial" };
 	uint64_t size = 0, unused = 0;
 	struct image *list = NULL;
 	size_t n = 0, active = 0;
