@@ -19,7 +19,7 @@ enum { THINGS = 5000 };
 
 struct count {
 	unsigned char done[THINGS];
-	unsigned workers; /* a bit each */
+	uint64_t workers; /* a bit each */
 };
 
 /* Some do much, some nothing; the first ones take longest. */
@@ -28,7 +28,7 @@ static void one(struct vet *v, size_t i, unsigned worker, void *arg)
 	struct count *c = arg;
 	volatile size_t spin = 0;
 
-	__atomic_fetch_or(&c->workers, 1U << worker, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&c->workers, UINT64_C(1) << worker, __ATOMIC_RELAXED);
 	c->done[i]++;
 	for (size_t k = 0; k < (THINGS - i) * 4; k++)
 		spin = spin + k;
