@@ -318,3 +318,28 @@ ended() { [ "$(podman inspect --format '{{.State.Running}}' "$1")" = false ]; }
     run grep -F "$id" /proc/self/mountinfo
     assert_exit 1
 }
+
+@test "oci_landlock in brig.conf: podman's containers are held to what they mount for writing, exec too" {
+    local state
+    mkdir -p "$T/landlock"
+    [ -d "$T/landlock/vol" ] || mkdir -m 0777 "$T/landlock/vol"
+    # podman gives runtimes little of its environment.
+    printf '#!/bin/sh\nBRIG_CONFIG=%s exec %s "$@"\n' "$T/landlock" "$OCI" >"$T/landlock/brig-oci"
+    chmod 0755 "$T/landlock/brig-oci"
+    for state in off on; do
+        echo "oci_landlock = $state" >"$T/landlock/brig.conf"
+        RUNTIME=$T/landlock/brig-oci podman run -d --name "held-$state" --network none --cap-add SYS_ADMIN -v "$T/landlock/vol:/v" \
+            localhost/tiny sh -c 'echo word >/v/file; echo tmp >/tmp/file; echo out; exec sleep 1000' >/dev/null
+        wait_for 10 test -s "$T/landlock/vol/file"
+        assert_eq "$(RUNTIME=$T/landlock/brig-oci podman exec "held-$state" cat /v/file /tmp/file)" $'word\ntmp'
+        assert_eq "$(podman logs "held-$state")" out
+        run env RUNTIME="$T/landlock/brig-oci" bash -c "$(declare -f podman); podman exec held-$state mount -t tmpfs t /dev/shm && echo mounted"
+        if [ $state = on ]; then
+            assert_line '^mount: .*(Operation not permitted|permission denied)'
+        else
+            assert_line '^mounted$'
+        fi
+        RUNTIME=$T/landlock/brig-oci podman rm -f -t 0 "held-$state" >/dev/null
+        rm "$T/landlock/vol/file"
+    done
+}
