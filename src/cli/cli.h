@@ -189,3 +189,6 @@ struct cli_progress {
 void cli_progress_start(struct cli_progress *p, const char *what, uint64_t total);
 void cli_progress_set(struct cli_progress *p, uint64_t done);
 void cli_progress_end(struct cli_progress *p);
+/* For requests that take functions: progress in bytes (`progress` is a struct cli_progress), and what is told as a warning. */
+void cli_progress_tell(void *progress, uint64_t done, uint64_t total);
+void cli_note_tell(void *unused, const char *text);

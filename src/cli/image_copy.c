@@ -23,20 +23,6 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
-static void show_note(void *arg, const char *text)
-{
-	(void)arg;
-	cli_warn("%s", text);
-}
-
 /* A short name is asked about as for a pull; where something is written nothing is chosen for the person. */
 static int read_source(const char *typed, struct copy_end *out, struct error *e)
 {
@@ -51,7 +37,7 @@ static int copy(const struct copy_options *o, const struct copy_end *from, const
 {
 	struct cli_progress bar;
 	struct copy_request r = { .from = from, .to = to, .platform = o->platform, .all = o->all, .referrers = o->signatures, .conf = conf,
-				  .report = { .progress = o->quiet ? NULL : show_progress, .note = show_note, .arg = &bar } };
+				  .report = { .progress = o->quiet ? NULL : cli_progress_tell, .note = cli_note_tell, .arg = &bar } };
 	struct copied got;
 	int err;
 

@@ -18,20 +18,6 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
-static void show_note(void *arg, const char *text)
-{
-	(void)arg;
-	cli_warn("%s", text);
-}
-
 static void show(const char *name, const struct mended *m)
 {
 	if (!m->blobs && !m->objects && !m->tables) {
@@ -70,7 +56,7 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 	if (r < 0)
 		return r;
 	struct mend_request q = { .entry = &x.entries[i], .input = input, .what = o->from, .conf = &conf,
-				  .report = { show_progress, show_note, &bar } };
+				  .report = { cli_progress_tell, cli_note_tell, &bar } };
 	cli_progress_start(&bar, argv[0], 0);
 	r = image_mend(&q, &done, e);
 	cli_progress_end(&bar);

@@ -132,17 +132,11 @@ static int show(void *arg, const struct remote_view *v, struct error *e)
 	return 0;
 }
 
-static void show_note(void *arg, const char *text)
-{
-	(void)arg;
-	cli_warn("%s", text);
-}
-
 static int look(const struct remote_options *o, const struct conf *conf, const char *typed, struct error *e)
 {
 	_cleanup_reference_ struct reference ref = { 0 };
 	struct showing s = { .o = o, .ref = &ref };
-	struct registry_report report = { .note = show_note };
+	struct registry_report report = { .note = cli_note_tell };
 	int r = remote_name(typed, &ref, e);
 
 	return r < 0 ? r : remote_look(&ref, o->platform, o->raw, conf, &report, show, &s, e);

@@ -34,12 +34,6 @@ static void show_progress(void *arg, uint64_t done, uint64_t total)
 	cli_progress_set(p, done);
 }
 
-static void show_note(void *arg, const char *text)
-{
-	(void)arg;
-	cli_warn("%s", text);
-}
-
 int loading_run(struct load_request *r, bool quiet, const char *what, struct error *e)
 {
 	struct load_result result = { 0 };
@@ -52,7 +46,7 @@ int loading_run(struct load_request *r, bool quiet, const char *what, struct err
 	r->limits = image_limits_of(&conf);
 	r->accept_no_landlock = strv_has(conf.accept_lowered, "landlock");
 	conf_free(&conf);
-	r->note = show_note;
+	r->note = cli_note_tell;
 	r->arg = &bar;
 	if (!quiet) {
 		r->progress = show_progress;

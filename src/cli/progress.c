@@ -70,3 +70,17 @@ void cli_progress_end(struct cli_progress *p)
 {
 	draw(p, "\n");
 }
+
+void cli_progress_tell(void *progress, uint64_t done, uint64_t total)
+{
+	struct cli_progress *p = progress;
+
+	p->total = total;
+	cli_progress_set(p, done);
+}
+
+void cli_note_tell(void *unused, const char *text)
+{
+	(void)unused;
+	cli_warn("%s", text);
+}

@@ -23,20 +23,6 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
-static void show_note(void *arg, const char *text)
-{
-	(void)arg;
-	cli_warn("%s", text);
-}
-
 /* What `brig run` will say of it is said now, where it is not too late to look at the image. */
 static void say_trust(const char *name)
 {
@@ -106,10 +92,10 @@ static int pull(const struct pull_options *o, const struct conf *conf, const cha
 		name = reference_pulled(&ref, ref.digest);
 	}
 	bar_name = xasprintf("Pulling %s", name);
-	r.report.note = show_note;
+	r.report.note = cli_note_tell;
 	r.report.arg = &bar;
 	if (!o->quiet) {
-		r.report.progress = show_progress;
+		r.report.progress = cli_progress_tell;
 		cli_progress_start(&bar, bar_name, 0);
 	}
 	err = image_pull(&r, &got, e);

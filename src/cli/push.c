@@ -19,21 +19,13 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
 /* Behind the image, so that there is something that they are about. */
 static int push_attestations(const struct push_options *o, const struct conf *conf, const char *image, const struct reference *to,
 			     struct error *e)
 {
 	struct cli_progress bar;
 	struct sign_request q = { .image = image, .to = to, .conf = conf, .now = (int64_t)time(NULL),
-				  .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
+				  .report = { .progress = o->quiet ? NULL : cli_progress_tell, .arg = &bar } };
 	size_t n;
 	int r;
 
@@ -52,7 +44,7 @@ static int push(const struct push_options *o, const struct conf *conf, const cha
 {
 	_cleanup_free_ char *name = reference_name(to), *bar_name = xasprintf("Pushing %s", name), *pushed = NULL;
 	struct cli_progress bar;
-	struct registry_report report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar };
+	struct registry_report report = { .progress = o->quiet ? NULL : cli_progress_tell, .arg = &bar };
 	char digest[DIGEST_SIZE];
 	int r;
 

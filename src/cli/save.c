@@ -40,14 +40,6 @@ static int read_format(const char *s, enum save_format *out, struct error *e)
 	return error_set(e, EINVAL, "unknown format \"%s\": docker-archive, oci-archive or oci-dir", s);
 }
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
 /* Where the result stands until it is whole. Devices and pipes are written to directly. */
 struct target {
 	char *path, *tmp; /* tmp NULL: no renaming at the end */
@@ -113,7 +105,7 @@ static int run(void *options_, int argc, char **argv, struct error *e)
 	if (err == 0) {
 		r.out = t.fd;
 		r.arg = &bar;
-		r.progress = o->quiet ? NULL : show_progress;
+		r.progress = o->quiet ? NULL : cli_progress_tell;
 		if (!o->quiet)
 			cli_progress_start(&bar, "Saving", 0);
 		err = image_save(&r, e);

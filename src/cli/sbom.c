@@ -41,14 +41,6 @@ static const char *const *types_of(const char *format)
 	return streq(format, "spdx") ? spdx : cyclonedx;
 }
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
 static int send(const struct vet_cli_options *o, const char *image, const char *name, const void *data, size_t n, struct error *e)
 {
 	_cleanup_reference_ struct reference to = { 0 };
@@ -56,7 +48,7 @@ static int send(const struct vet_cli_options *o, const char *image, const char *
 	struct conf conf;
 	struct refer_request q = { .image = image, .to = &to, .artifact_type = types_of(o->format)[0], .data = data, .n = n,
 				   .title = streq(o->format, "spdx") ? "sbom.spdx.json" : "sbom.cdx.json", .now = (int64_t)time(NULL),
-				   .conf = &conf, .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
+				   .conf = &conf, .report = { .progress = o->quiet ? NULL : cli_progress_tell, .arg = &bar } };
 	_cleanup_free_ char *attached = NULL;
 	char digest[DIGEST_SIZE];
 	int r = reference_parse(name, &to, e);

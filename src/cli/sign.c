@@ -39,21 +39,13 @@ static const struct cli_option options[] = {
 	CLI_END,
 };
 
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-	struct cli_progress *p = arg;
-
-	p->total = total;
-	cli_progress_set(p, done);
-}
-
 static int sign(const struct sign_options *o, const struct privkey *k, const char *image, const struct reference *to, struct error *e)
 {
 	_cleanup_free_ char *name = reference_name(to), *bar_name = xasprintf("Signing %s", name);
 	_cleanup_strv_ char **digests = NULL;
 	struct cli_progress bar;
 	struct sign_request q = { .image = image, .to = to, .key = k, .now = (int64_t)time(NULL), .bundle = o->bundle,
-				  .what = o->recursive ? SIGN_ALL : o->index ? SIGN_INDEX : SIGN_MANIFEST, .report = { .progress = o->quiet ? NULL : show_progress, .arg = &bar } };
+				  .what = o->recursive ? SIGN_ALL : o->index ? SIGN_INDEX : SIGN_MANIFEST, .report = { .progress = o->quiet ? NULL : cli_progress_tell, .arg = &bar } };
 	struct conf conf;
 	int r = conf_load(&conf, e);
 
